@@ -1,0 +1,99 @@
+"""Build the wheel and import each package in an empty environment beside its own framework only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+PACKAGES_OF_EXTRA: Final[dict[str, tuple[str, ...]]] = {
+    "": ("policy_middleware",),
+    "starlette": ("policy_middleware", "policy_middleware_starlette"),
+    "fastapi": ("policy_middleware", "policy_middleware_starlette", "policy_middleware_fastapi"),
+    "django": ("policy_middleware", "policy_middleware_django"),
+    "flask": ("policy_middleware", "policy_middleware_flask"),
+}
+"""What must import in an environment that holds the wheel with one extra, and nothing else."""
+
+EXTRA_OF_PACKAGE: Final = {
+    "policy_middleware_starlette": "starlette",
+    "policy_middleware_fastapi": "fastapi",
+    "policy_middleware_django": "django",
+    "policy_middleware_flask": "flask",
+}
+
+
+IMPORT_EVERY_MODULE: Final = """
+import importlib, pkgutil, policy_middleware
+from policy_middleware.model.errors import MissingExtra
+for module in pkgutil.walk_packages(policy_middleware.__path__, "policy_middleware."):
+    try:
+        importlib.import_module(module.name)
+    except MissingExtra as missing:
+        print(f"           {module.name}: {missing}")
+"""
+"""Any other ImportError than one that names its extra is a defect."""
+
+
+def build_wheel(directory: Path) -> Path:
+    """Build the wheel of this checkout into `directory` and return its path."""
+    run(
+        sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory), str(ROOT)
+    )
+    (wheel,) = directory.glob("policy_middleware-*.whl")
+    return wheel
+
+
+def run(*command: str) -> str:
+    """Run a command away from the checkout; return its output, or exit with everything it said."""
+    done = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\nexited with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def check_environment(wheel: Path, extra: str, directory: Path) -> None:
+    """Install `wheel` with one `extra`; import what must work and see the rest refuse in one line."""
+    venv.create(directory, with_pip=True)
+    python = str(directory / "bin" / "python")
+    requirement = f"{wheel}[{extra}]" if extra else str(wheel)
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement)
+    packages = PACKAGES_OF_EXTRA[extra]
+    run(python, "-c", "; ".join(f"import {package}" for package in packages))
+    print(run(python, "-c", IMPORT_EVERY_MODULE), end="")
+    for package, missing in EXTRA_OF_PACKAGE.items():
+        if package not in packages:
+            expect_missing_extra(python, package, missing)
+
+
+def expect_missing_extra(python: str, package: str, extra: str) -> None:
+    """Import `package` without its framework: the last line must name the extra to install."""
+    done = subprocess.run(
+        (python, "-c", f"import {package}"),
+        cwd=tempfile.gettempdir(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last_line = done.stderr.strip().rpartition("\n")[2]
+    if done.returncode == 0 or f'pip install "policy-middleware[{extra}]"' not in last_line:
+        sys.exit(f"import {package} without {extra} should name the missing extra, but said:\n{done.stderr}")
+
+
+def main() -> None:
+    """Check every extra in an environment of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = build_wheel(Path(scratch))
+        print(f"built {wheel.name}")
+        for extra in PACKAGES_OF_EXTRA:
+            check_environment(wheel, extra, Path(scratch) / f"environment-{extra or 'core'}")
+            print(f"{extra or 'core':<10} imports {', '.join(PACKAGES_OF_EXTRA[extra])}")
+
+
+if __name__ == "__main__":
+    main()
