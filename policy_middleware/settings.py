@@ -1,0 +1,133 @@
+"""One settings model: Python arguments, the environment, Django's dict and Flask's config all end here."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from policy_middleware.model.errors import SettingsError
+from policy_middleware.model.vocabulary import is_tenant_id
+
+ENVIRONMENT_PREFIX: Final = "POLICY_"
+
+DEFAULT_EXEMPT: Final = ("/healthz", "/livez", "/readyz", "/favicon.ico")
+
+
+def _comma_separated(value: object) -> object:
+    """Let the environment write a list as `a,b`."""
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Paths = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+SinkSpec = str | Callable[..., object] | Sequence[str | Callable[..., object]]
+SourceSpec = object
+"""A source, a callable, a dotted path, or (for `tenant`) a list of these; resolved by attributes.py."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @classmethod
+    def load(cls, explicit: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Self:
+        """Build the settings: what is given explicitly wins over `POLICY_*` in the environment.
+
+        Raises SettingsError naming the setting and, for an unknown one, the nearest known name.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {
+            name: environ[ENVIRONMENT_PREFIX + name.upper()]
+            for name in cls.model_fields
+            if ENVIRONMENT_PREFIX + name.upper() in environ
+        }
+        values.update(explicit)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_sentence(cls, dict(item)) for item in error.errors())) from None
+
+
+class EnforcerSettings(_Settings):
+    """Where policies come from, and what holds while they cannot be had."""
+
+    store_url: str = "memory://"
+    key_prefix: str = "policy:"
+    engine: Literal["local"] = "local"
+    decision_log: SinkSpec = "auto"
+    on_missing_policy: Literal["deny", "default", "allow"] = "deny"
+    on_store_failure: Literal["deny", "allow"] = "deny"
+    max_stale: float = Field(default=30.0, ge=0)
+    """Seconds for which the last good documents are served while the store is away."""
+    require_global: bool = False
+    max_tenants: int = Field(default=1000, ge=1)
+    max_document_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    decision_log_queue: int = Field(default=10_000, ge=1)
+    """Records that may wait for the writer; what comes beyond is counted and reported as a gap."""
+
+
+class GateSettings(_Settings):
+    """How a request becomes a context, and what the client is told."""
+
+    tenant: SourceSpec = None
+    subject: SourceSpec = None
+    roles: SourceSpec = None
+    identity: SourceSpec = None
+    attributes: Mapping[str, SourceSpec] = Field(default_factory=dict)
+    routes: Mapping[str, object] = Field(default_factory=dict)
+    exempt: Paths = DEFAULT_EXEMPT
+    prefix: str = "/_policy"
+    mode: Literal["enforce", "observe"] = "enforce"
+    on_missing_identity: Literal["401", "anonymous"] = "401"
+    on_missing_tenant: str = "400"
+    public_url: str | None = None
+    expose: Literal["reason", "debug"] = "reason"
+    max_body: int = Field(default=1024 * 1024, ge=0)
+    """Bytes of a request body that are read to bind an approval to it."""
+    max_masked_body: int = Field(default=16 * 1024 * 1024, ge=1)
+    """Bytes of a response body that may be held for masking."""
+
+    def model_post_init(self, context: Any) -> None:
+        """Check what types cannot say."""
+        if not self.prefix.startswith("/") or self.prefix.endswith("/"):
+            raise SettingsError(f"prefix: {self.prefix!r} must start with '/' and not end with one")
+        for path in self.exempt:
+            if not path.startswith("/") or path == "/":
+                raise SettingsError(
+                    f"exempt: {path!r} must be a path such as '/healthz'; '/' would exempt everything"
+                )
+        if self.on_missing_tenant != "400" and not is_tenant_id(self.on_missing_tenant):
+            raise SettingsError(
+                f"on_missing_tenant: {self.on_missing_tenant!r} is neither '400' nor a tenant id"
+            )
+        if self.public_url is not None and not self.public_url.startswith(("http://", "https://")):
+            raise SettingsError(f"public_url: {self.public_url!r} must start with http:// or https://")
+
+
+ENFORCER_SETTINGS: Final = frozenset(EnforcerSettings.model_fields)
+GATE_SETTINGS: Final = frozenset(GateSettings.model_fields)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise SettingsError for the first name that is no setting, with the nearest one that is."""
+    known = ENFORCER_SETTINGS | GATE_SETTINGS | {"enforcer"}
+    for name in names:
+        if name not in known:
+            raise SettingsError(_unknown(name, known))
+
+
+def _unknown(name: str, known: frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+    return f"unknown setting {name!r}: {hint}"
+
+
+def _sentence(cls: type[_Settings], error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    if error["type"] == "extra_forbidden":
+        return _unknown(name, frozenset(cls.model_fields))
+    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}"
