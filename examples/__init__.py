@@ -1,0 +1,1 @@
+"""One small company, served by three frameworks under the same policies."""

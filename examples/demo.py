@@ -1,0 +1,199 @@
+"""Watch the main job run: three real apps, a real server, every effect (`make demo`, `make serve`)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from examples import services
+from examples.services import ROOT, Answer, Person, Service
+from examples.transcript import Transcript
+from tests.servers import Server
+from tests.waiting import eventually
+
+POLICIES: Final = ROOT / "examples" / "policies"
+MAX_STALE: Final = 4
+"""Seconds the services decide from memory without a store; 30 by default, but nobody watches that long."""
+STEADY: Final = 8
+"""Equal answers in a row after which every worker of a service has surely been asked."""
+
+ANA: Final = Person("ana", "analyst", "acme")
+SAM: Final = Person("sam", "support", "acme")
+MIA: Final = Person("mia", "manager", "globex")
+
+CUSTOMER: Final = ("GET", "/customers/c1")
+ASSISTANT: Final = ("POST", "/assistant/answer")
+EXPORT: Final = ("POST", "/reports/export?rows=5000")
+QUESTION: Final = {"question": "What does Ada owe us?"}
+
+
+def walk(service: Service, transcript: Transcript, store: redis.Redis) -> None:
+    """Take one service through allow, deny, mask, approval and hot reload."""
+    transcript.chapter(service.title)
+    transcript.step("allow", service, ANA, *CUSTOMER, status=200)
+    transcript.step("deny: another tenant, other rules", service, MIA, *ASSISTANT, QUESTION, status=403)
+    masked = hides("ada@example.com")
+    transcript.step("mask", service, SAM, *ASSISTANT, QUESTION, status=200, holds=masked)
+    approve_and_replay(service, transcript)
+    reload(service, transcript, store)
+
+
+def approve_and_replay(service: Service, transcript: Transcript) -> None:
+    """Park a request, have it approved by somebody who may, and replay it once."""
+    parked = transcript.step("require approval", service, ANA, *EXPORT, status=202)
+    approval_id = parked.headers.get("x-approval-id", "none")
+    approval = {"X-Approval-Id": approval_id}
+    decide = ("approvals", "approve", approval_id, "--tenant", "acme", "--as", "bea", "--role", "dpo")
+    transcript.say(f"policyctl {' '.join(decide)}")
+    policyctl(service.environment["POLICY_STORE_URL"], *decide, "-m", "checked")
+    other = ("POST", "/reports/export?rows=9000")
+    transcript.step("approved, but for another request", service, ANA, *other, headers=approval, status=422)
+    transcript.step("replay", service, ANA, *EXPORT, headers=approval, status=200)
+    transcript.step("replay, a second time", service, ANA, *EXPORT, headers=approval, status=409)
+
+
+def reload(service: Service, transcript: Transcript, store: redis.Redis) -> None:
+    """Change the rules, break them and put them back, by nothing but SET."""
+    original = (POLICIES / "acme.json").read_bytes()
+    document = json.loads(original)
+    document["rules"] = [rule for rule in document["rules"] if rule["id"] != "analysts-work"]
+
+    transcript.say("redis SET policy:doc:{acme}, without the rule that lets analysts work")
+    store.set("policy:doc:{acme}", json.dumps(document))
+    settle(service, ANA, *CUSTOMER, status=403)
+    transcript.step("hot reload", service, ANA, *CUSTOMER, status=403)
+
+    transcript.say("redis SET policy:doc:{acme}, cut off in the middle")
+    store.set("policy:doc:{acme}", original[:200])
+    transcript.step("an invalid document never takes effect", service, ANA, *CUSTOMER, status=403)
+
+    transcript.say("redis SET policy:doc:{acme}, as it was")
+    store.set("policy:doc:{acme}", original)
+    settle(service, ANA, *CUSTOMER, status=200)
+
+
+def incident(asked: list[Service], transcript: Transcript, store: redis.Redis) -> None:
+    """Switch the assistant off for every tenant and every service, and on again."""
+    transcript.chapter("An incident: one key for every tenant and every service")
+    document = json.loads((POLICIES / "_incident.json").read_text())
+    document["rules"][0]["valid_until"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    transcript.say("redis SET policy:doc:{_incident}")
+    store.set("policy:doc:{_incident}", json.dumps(document))
+    for service in asked:
+        settle(service, ANA, *ASSISTANT, QUESTION, status=403)
+        transcript.step(f"off in {service.title}", service, ANA, *ASSISTANT, QUESTION, status=403)
+    transcript.say("redis DEL policy:doc:{_incident}")
+    store.delete("policy:doc:{_incident}")
+    for service in asked:
+        settle(service, ANA, *ASSISTANT, QUESTION, status=200)
+        transcript.step(f"on again in {service.title}", service, ANA, *ASSISTANT, QUESTION, status=200)
+
+
+def outage(asked: list[Service], transcript: Transcript, server: Server) -> None:
+    """Stop the store and start it again."""
+    transcript.chapter("An outage: the store is stopped, and started again")
+    server.stop()
+    transcript.say(f"stopped: for max_stale = {MAX_STALE} s, decisions go on from memory")
+    for service in asked:
+        transcript.step(f"from memory in {service.title}", service, ANA, *CUSTOMER, status=200)
+    for service in asked:
+        settle(service, ANA, *CUSTOMER, status=503)
+        closed = has("retry-after")
+        transcript.step(f"closed in {service.title}", service, ANA, *CUSTOMER, status=503, holds=closed)
+    server.start()
+    transcript.say("started again")
+    for service in asked:
+        settle(service, ANA, *CUSTOMER, status=200)
+        transcript.step(f"back in {service.title}", service, ANA, *CUSTOMER, status=200)
+
+
+def settle(
+    service: Service, person: Person, method: str, path: str, body: object = None, *, status: int
+) -> None:
+    """Ask until every worker answers with `status`; the step that follows shows it when they never do."""
+
+    def settled() -> bool:
+        return all(service.ask(person, method, path, body).status == status for _ in range(STEADY))
+
+    with suppress(AssertionError):
+        eventually(settled, timeout=MAX_STALE + 15)
+
+
+def hides(secret: str) -> Callable[[Answer], bool]:
+    """Make an expectation: the body lacks `secret`, and the response says that it was masked."""
+    return lambda answer: secret not in json.dumps(answer.body) and "x-policy-masked" in answer.headers
+
+
+def has(header: str) -> Callable[[Answer], bool]:
+    """Make an expectation: the response has this header (lower-case name)."""
+    return lambda answer: header in answer.headers
+
+
+def policyctl(store_url: str, *arguments: str) -> None:
+    """Run the command line as an operator would; raises CalledProcessError when it does not exit with 0."""
+    program = Path(sys.executable).with_name("policyctl")
+    environment = {**os.environ, "POLICY_STORE_URL": store_url}
+    subprocess.run((program, *arguments), check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def publish_policies(store_url: str) -> None:
+    """Publish every policy of the examples but the incident's."""
+    for name in ("_global", "acme", "globex"):
+        policyctl(store_url, "publish", name, str(POLICIES / f"{name}.json"), "--author", "demo")
+
+
+def demo() -> int:
+    """Run the whole walk; return 0 when every step was as expected."""
+    transcript = Transcript()
+    with ExitStack() as running:
+        server = running.enter_context(Server(persistent=True))
+        store = running.enter_context(redis.Redis.from_url(server.url))
+        transcript.say(
+            f"a server of its own at {server.url}, version {store.info('server')['redis_version']}"
+        )
+        publish_policies(server.url)
+        environment = {"POLICY_STORE_URL": server.url, "POLICY_MAX_STALE": str(MAX_STALE)}
+        logs = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        started = [services.fastapi(), services.django(), services.flask()]
+        for service in started:
+            running.enter_context(service.configure(environment, logs / f"{service.port}.log"))
+        for service in started:
+            walk(service, transcript, store)
+        incident(started, transcript, store)
+        outage(started, transcript, server)
+    return transcript.close()
+
+
+def serve() -> int:
+    """Leave the FastAPI service running over a real server until Ctrl-C."""
+    with Server(persistent=True) as server:
+        publish_policies(server.url)
+        service = services.fastapi().configure({"POLICY_STORE_URL": server.url})
+        with suppress(KeyboardInterrupt), service:
+            ask = " ".join(f"-H '{name}: {value}'" for name, value in ANA.headers.items())
+            change = "-x SET 'policy:doc:{acme}' < examples/policies/acme.json"
+            print(f"\nAsk     curl -i {ask} {service.url}/customers/c1")
+            print(f"Change  redis-cli -u {server.url} {change}")
+            print(f"Look    policyctl --store {server.url} status\n", flush=True)
+            service.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve", action="store_true", help="leave the FastAPI service running")
+    # Ending by SIGTERM has to unwind as well, or the server and the services would be left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    sys.exit(serve() if parser.parse_args().serve else demo())
