@@ -129,15 +129,17 @@ class Extraction:
         _describe_request(view, attributes)
         failures: list[Failure] = []
         identity = self._read_identity(view, custom, attributes, failures)
+        tenant_failures: list[Failure] = []
+        tenants = self._read_tenants(view, custom, identity, tenant_failures)
         self._describe_resource(view, attributes, failures)
-        tenant = self._read_tenant(view, custom, identity, failures)
         for path, source in self._attributes:
             found = _read(source, view, custom, identity, failures)
             if found is not None:
                 value = _checked_value(path, found)
                 if value is not None:
                     attributes[path] = value
-        tenant = self._agreed(tenant, failures)
+        tenant = self._agreed(tenants, tenant_failures)
+        failures += tenant_failures
         if failures:
             raise _unavailable(failures[0])
         attributes["tenant"] = tenant
@@ -179,7 +181,7 @@ class Extraction:
         attributes["subject.roles"] = roles
         return identity
 
-    def _read_tenant(
+    def _read_tenants(
         self, view: ContextRequest, custom: CustomValues, identity: Identity | None, failures: list[Failure]
     ) -> list[str]:
         tenants: list[str] = []
@@ -197,6 +199,7 @@ class Extraction:
         return tenants
 
     def _agreed(self, tenants: list[str], failures: list[Failure]) -> str:
+        """Return the one tenant all sources name; `failures` are those of the tenant sources."""
         if not tenants:
             if failures:
                 raise _unavailable(failures[0])
