@@ -1,0 +1,250 @@
+"""The life of one masked response: what leaves, with which headers, and what is refused."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy_middleware.masking import STRIPPED_REQUEST_HEADERS, ResponseMask, stripped_request_headers
+from policy_middleware.model.errors import MaskError
+from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec
+from tests.masking import documents
+
+SPEC = MaskSpec((FieldMask("**.ssn", MaskOperator.REDACT),))
+JSON = ("Content-Type", "application/json")
+BODY = b'{"id": 1, "ssn": "078-05-1120"}'
+MASKED = b'{"id": 1, "ssn": "[REDACTED]"}'
+
+
+def respond(status=200, headers=(JSON,), chunks=(BODY,), *, method="GET", max_body=1000):
+    mask = ResponseMask(SPEC, max_body=max_body, method=method)
+    mask.open(status, list(headers))
+    for chunk in chunks:
+        mask.feed(chunk)
+    return mask.close()
+
+
+def header(response, wanted):
+    return [value for name, value in response.headers if name.lower() == wanted.lower()]
+
+
+def test_a_json_response_leaves_masked_with_its_new_length_and_count():
+    response = respond(201, [JSON, ("Content-Length", str(len(BODY))), ("X-Own", "kept")])
+    assert (response.status, response.body, response.count) == (201, MASKED, 1)
+    assert header(response, "content-length") == [str(len(MASKED))]
+    assert header(response, "x-policy-masked") == ["1"]
+    assert header(response, "x-own") == ["kept"]
+    assert header(response, "content-type") == ["application/json"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_cutting_into_chunks_makes_no_difference(data):
+    body = documents.printed(data.draw(documents.documents)).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))
+    edges = [0, *cuts, len(body)]
+    chunks = [body[start:end] for start, end in itertools.pairwise(edges)]
+    limit = len(body) + 1
+    assert respond(chunks=chunks, max_body=limit) == respond(chunks=[body], max_body=limit)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ETag",
+        "LAST-MODIFIED",
+        "content-md5",
+        "Digest",
+        "Content-Digest",
+        "Repr-Digest",
+        "Unencoded-Digest",
+        "Accept-Ranges",
+        "Signature",
+        "Signature-Input",
+        "Age",
+        "Expires",
+        "Pragma",
+        "Surrogate-Control",
+        "CDN-Cache-Control",
+        "Vendor-CDN-Cache-Control",
+        "X-Accel-Expires",
+        "Edge-Control",
+        "Transfer-Encoding",
+        "Trailer",
+    ],
+)
+def test_validators_digests_and_caching_of_the_original_are_stripped(name):
+    assert header(respond(headers=[JSON, (name, "one"), (name.swapcase(), "two")]), name) == []
+
+
+def test_no_cache_may_keep_it_whatever_the_application_said():
+    response = respond(
+        headers=[JSON, ("cache-control", "public, max-age=60"), ("Cache-Control", "s-maxage=9")]
+    )
+    assert header(response, "cache-control") == ["private, no-store"]
+
+
+def test_the_count_is_ours_alone():
+    assert header(respond(headers=[JSON, ("X-Policy-Masked", "99")]), "x-policy-masked") == ["1"]
+
+
+def test_cookies_and_repeated_headers_stay_in_order():
+    cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    assert header(respond(headers=[JSON, *cookies]), "set-cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, [JSON, ("Content-Encoding", "gzip")]),
+        (200, [JSON, ("content-encoding", "identity"), ("CONTENT-ENCODING", "br")]),
+        (206, [JSON]),
+        (200, [JSON, ("Content-Range", "bytes 0-9/100")]),
+        (416, [("Content-Range", "bytes */100")]),
+        (200, [("Content-Type", "text/event-stream")]),
+        (200, [("Content-Type", "Text/Event-Stream; charset=utf-8")]),
+        (200, [("Content-Type", "text/plain"), ("Content-Length", "5")]),
+        (200, [("Content-Length", "5")]),
+        (200, [JSON, ("Content-Type", "text/plain"), ("Content-Length", "5")]),
+        (200, [JSON, ("Content-Length", "1001")]),
+        (200, [JSON, ("Content-Length", "9" * 5000)]),
+        (200, [JSON, ("X-Sendfile", "/srv/report.json")]),
+        (200, [JSON, ("x-accel-redirect", "/internal/report.json")]),
+        (304, [("ETag", '"abc"')]),
+        (226, [JSON]),
+        (101, [("Upgrade", "websocket")]),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_can_never_be_masked_is_refused_before_the_first_byte(status, headers, method):
+    mask = ResponseMask(SPEC, max_body=1000, method=method)
+    with pytest.raises(MaskError):
+        mask.open(status, headers)
+    assert_closed(mask)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "text/html", "application/pdf", "application/x-ndjson", None]
+)
+def test_another_type_is_refused_at_its_first_byte(content_type):
+    mask = ResponseMask(SPEC, max_body=1000)
+    mask.open(200, [("Content-Type", content_type)] if content_type else [])
+    mask.feed(b"")
+    with pytest.raises(MaskError):
+        mask.feed(b"078-05-1120")
+    assert_closed(mask)
+
+
+def test_a_body_past_the_limit_is_refused_while_it_arrives():
+    mask = ResponseMask(SPEC, max_body=10)
+    mask.open(200, [JSON])
+    mask.feed(b"[1, 2, 3")
+    with pytest.raises(MaskError, match="10 bytes"):
+        mask.feed(b", 4]")
+    assert_closed(mask)
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"ssn": "078"} trailing', b'{"ssn": NaN}', b"\xff", b" "])
+def test_json_that_is_none_is_refused_at_the_end(body):
+    mask = ResponseMask(SPEC, max_body=1000)
+    mask.open(200, [JSON])
+    mask.feed(body)
+    with pytest.raises(MaskError) as caught:
+        mask.close()
+    assert "078" not in str(caught.value)
+    assert_closed(mask)
+
+
+def assert_closed(mask: ResponseMask) -> None:
+    """After a refusal every step refuses, and nothing of the response is held any more."""
+    for step in (lambda: mask.feed(BODY), lambda: mask.feed(b""), mask.close):
+        with pytest.raises(MaskError):
+            step()
+
+
+def test_nothing_comes_out_of_a_response_that_never_started_or_has_already_left():
+    mask = ResponseMask(SPEC, max_body=1000)
+    assert_closed(mask)
+    mask.open(200, [JSON])
+    mask.close()
+    assert_closed(mask)
+
+
+def test_a_response_that_starts_anew_forgets_the_first_one():
+    mask = ResponseMask(SPEC, max_body=1000)
+    mask.open(200, [JSON])
+    mask.feed(b'{"half": ')
+    mask.open(500, [JSON])
+    mask.feed(BODY)
+    response = mask.close()
+    assert (response.status, response.body) == (500, MASKED)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
+def test_an_empty_body_passes_with_its_headers_cleaned(content_type):
+    headers = [("ETag", '"x"'), ("Content-Length", "0")]
+    response = respond(200, headers + ([("Content-Type", content_type)] if content_type else []), [b""])
+    assert (response.body, header(response, "content-length"), header(response, "etag")) == (b"", ["0"], [])
+    assert header(response, "cache-control") == ["private, no-store"]
+
+
+@pytest.mark.parametrize(
+    "headers", [[JSON], [JSON, ("Content-Encoding", "gzip")], [("Content-Type", "text/csv")]]
+)
+def test_head_sends_no_byte_no_length_and_no_validator(headers):
+    response = respond(200, [*headers, ("Content-Length", "31"), ("ETag", '"x"')], [BODY], method="HEAD")
+    assert (response.status, response.body) == (200, b"")
+    for name in ("content-length", "etag", "x-policy-masked"):
+        assert header(response, name) == []
+    assert header(response, "content-type")
+
+
+def test_head_is_not_told_that_nothing_changed():
+    with pytest.raises(MaskError):
+        respond(304, [("ETag", '"x"')], [], method="HEAD")
+
+
+@pytest.mark.parametrize("status", [204, 205])
+def test_a_status_without_a_body_discards_what_the_application_sends(status):
+    response = respond(status, [JSON, ("Content-Length", "31")], [BODY])
+    assert (response.status, response.body) == (status, b"")
+    assert header(response, "content-length") == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_loses_the_page_that_frameworks_add(status):
+    headers = [("Location", "/next"), ("Content-Type", "text/html"), ("Content-Length", "9"), ("ETag", '"x"')]
+    response = respond(status, headers, [b"<a>next</a>"])
+    assert (response.status, response.body) == (status, b"")
+    assert header(response, "location") == ["/next"]
+    assert header(response, "content-length") == ["0"]
+    assert header(response, "content-type") == []
+
+
+def test_a_redirect_with_json_is_masked():
+    response = respond(307, [JSON, ("Location", "/next")], [BODY])
+    assert response.body == MASKED
+
+
+def test_a_mask_that_cannot_be_applied_is_refused_before_the_handler_runs():
+    with pytest.raises(MaskError):
+        ResponseMask(MaskSpec((FieldMask("$.a", MaskOperator.DROP),)), max_body=10)
+
+
+def test_requests_lose_what_would_bring_an_unmaskable_answer():
+    assert {
+        "accept-encoding",
+        "range",
+        "if-range",
+        "if-none-match",
+        "if-modified-since",
+    } <= STRIPPED_REQUEST_HEADERS
+    assert stripped_request_headers("GET") == stripped_request_headers("HEAD") == STRIPPED_REQUEST_HEADERS
+
+
+def test_the_preconditions_of_writing_methods_stay():
+    assert {"accept-encoding", "range"} <= stripped_request_headers("PUT")
+    assert not {"if-none-match", "if-match", "if-unmodified-since"} & stripped_request_headers("PUT")
