@@ -1,0 +1,223 @@
+"""The queue in Redis or Valkey, shared by every process of a service."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+
+from policy_middleware.approvals import scripts
+from policy_middleware.approvals.checked_queue import CLOSED, CheckedQueue, Step, consumption_of
+from policy_middleware.approvals.queue import ApprovalLimits
+from policy_middleware.approvals.stored_task import request_to_json, task_from_hash, vote_to_json
+from policy_middleware.approvals.task import (
+    ApprovalPage,
+    ApprovalStatus,
+    ApprovalTask,
+    Consumption,
+    ConsumptionOutcome,
+    ParkedRequest,
+    Vote,
+)
+from policy_middleware.model.errors import StoreUnavailable
+from policy_middleware.stores.connection import REDIS_ERRORS, explain
+from policy_middleware.stores.keys import KeyLayout
+
+_READ_AT_ONCE = 100
+
+
+class RedisApprovals(CheckedQueue):
+    """An ApprovalQueue whose transitions are Lua scripts; `client` must answer in bytes."""
+
+    def __init__(self, client: redis.Redis, keys: KeyLayout, limits: ApprovalLimits | None = None) -> None:
+        self._client = client
+        self._keys = keys
+        self._limits = limits or ApprovalLimits()
+        self._create_script = client.register_script(scripts.CREATE)
+        self._vote_script = client.register_script(scripts.VOTE)
+        self._close_script = client.register_script(scripts.CLOSE)
+        self._consume_script = client.register_script(scripts.CONSUME)
+        self._settle_script = client.register_script(scripts.SETTLE)
+        self._look_script = client.register_script(scripts.LOOK)
+
+    def _create(self, parked: ParkedRequest, gone: str | None) -> tuple[str, str]:
+        limits = self._limits
+        arguments: tuple[str | bytes | int, ...] = (
+            parked.id,
+            self._keep_ms,
+            gone or "",
+            limits.open_per_tenant,
+            limits.open_per_requester,
+            limits.ended_per_tenant,
+            parked.fingerprint,
+            parked.requester,
+            request_to_json(parked),
+            _milliseconds(parked.expires_in),
+            _milliseconds(parked.use_within),
+            *(requirement.approval.required for requirement in parked.requirements),
+        )
+        keys = self._keys_of(parked.tenant, parked.id, parked.requester, parked.fingerprint)
+        with _queue_errors():
+            outcome, holder, forgettable = self._create_script(keys=keys, args=arguments)
+            if forgettable:
+                self._forget(parked.tenant, forgettable)
+        return outcome.decode(), holder.decode()
+
+    def _load(self, tenant: str, task_id: str) -> ApprovalTask | None:
+        [task] = self._load_all(tenant, [task_id])
+        return task
+
+    def _page(
+        self,
+        tenant: str,
+        status: ApprovalStatus | None,
+        requester: str | None,
+        limit: int,
+        before: int | None,
+    ) -> ApprovalPage:
+        found: list[ApprovalTask] = []
+        for task in self._newest_first(tenant, status, before):
+            if (status is None or task.status is status) and (
+                requester is None or task.requester == requester
+            ):
+                if len(found) == limit:
+                    return ApprovalPage(tuple(found), found[-1].position)
+                found.append(task)
+        return ApprovalPage(tuple(found))
+
+    def _vote(self, task: ApprovalTask, vote: Vote) -> Step:
+        eligible = (index + 1 for index in vote.counts_for)  # Lua counts from one
+        return self._transition(
+            self._vote_script, task, vote.approver, vote.verdict, _nonce(), vote_to_json(vote), *eligible
+        )
+
+    def _cancel(self, task: ApprovalTask) -> Step:
+        return self._transition(self._close_script, task, "cancel", _nonce())
+
+    def _supersede(self, task: ApprovalTask) -> Step:
+        return self._transition(self._close_script, task, "supersede", _nonce())
+
+    def _consume(
+        self, tenant: str, task_id: str, fingerprint: str, requester: str, nonce: str
+    ) -> Consumption:
+        keys = self._keys_of(tenant, task_id, requester, fingerprint)
+        with _queue_errors():
+            outcome, stored = self._consume_script(
+                keys=keys, args=(task_id, self._keep_ms, fingerprint, requester, nonce)
+            )
+        if outcome in (b"missing", b"mismatch"):
+            return Consumption(ConsumptionOutcome(outcome.decode()))
+        task = _task(tenant, task_id, stored)
+        if task is None:
+            return Consumption(ConsumptionOutcome.MISSING)
+        return Consumption(ConsumptionOutcome.OK if outcome == b"ok" else consumption_of(task), task)
+
+    def _forget(self, tenant: str, ended: Sequence[bytes]) -> None:
+        """Remove ended tasks, and only then their ids: whoever is interrupted leaves them to the next."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.unlink(*(self._task_key(tenant, task_id.decode()) for task_id in ended))
+        pipeline.zrem(self._keys.approval(tenant, "all"), *ended)
+        pipeline.zrem(self._keys.approval(tenant, "ended"), *ended)
+        pipeline.execute()
+
+    def _newest_first(
+        self, tenant: str, status: ApprovalStatus | None, before: int | None
+    ) -> Iterator[ApprovalTask]:
+        """Yield the tasks below the cursor; who looks for pending ones is not led through all ended ones."""
+        if status is ApprovalStatus.PENDING:
+            with _queue_errors():
+                waiting: Any = self._client.zrange(self._keys.approval(tenant, "open"), 0, -1)
+            tasks = sorted(self._load_existing(tenant, waiting), key=lambda task: task.position, reverse=True)
+            yield from (task for task in tasks if before is None or task.position < before)
+            return
+        below = "+inf" if before is None else f"({before}"
+        while True:
+            with _queue_errors():
+                rows: Any = self._client.zrevrangebyscore(
+                    self._keys.approval(tenant, "all"), below, "-inf", 0, _READ_AT_ONCE, withscores=True
+                )
+            yield from self._load_existing(tenant, [task_id for task_id, _ in rows])
+            if len(rows) < _READ_AT_ONCE:
+                return
+            below = f"({int(rows[-1][1])}"
+
+    def _load_existing(self, tenant: str, task_ids: Sequence[bytes]) -> Iterator[ApprovalTask]:
+        for start in range(0, len(task_ids), _READ_AT_ONCE):
+            part = [task_id.decode() for task_id in task_ids[start : start + _READ_AT_ONCE]]
+            yield from (task for task in self._load_all(tenant, part) if task is not None)
+
+    def _load_all(self, tenant: str, task_ids: Sequence[str]) -> list[ApprovalTask | None]:
+        if not task_ids:
+            return []
+        with _queue_errors():
+            now, hashes = self._look_script(keys=[self._task_key(tenant, task_id) for task_id in task_ids])
+        return [
+            self._settled(_task(tenant, task_id, stored), now / 1000)
+            for task_id, stored in zip(task_ids, hashes, strict=True)
+        ]
+
+    def _settled(self, task: ApprovalTask | None, now: float) -> ApprovalTask | None:
+        """Record that a task has lapsed when somebody sees it: what was once expired stays expired."""
+        if task is None or not task.is_open or task.deadline > now:
+            return task
+        return self._transition(self._settle_script, task).task
+
+    def _transition(self, script: Any, task: ApprovalTask, *arguments: str | bytes | int) -> Step:
+        keys = self._keys_of(task.tenant, task.id, task.requester, task.fingerprint)
+        with _queue_errors():
+            outcome, stored = script(keys=keys, args=(task.id, self._keep_ms, *arguments))
+        after = _task(task.tenant, task.id, stored)
+        return Step(CLOSED if after is None else outcome.decode(), after)
+
+    @property
+    def _keep_ms(self) -> int:
+        return _milliseconds(self._limits.keep_ended)
+
+    def _task_key(self, tenant: str, task_id: str) -> str:
+        return self._keys.approval(tenant, "task", task_id)
+
+    def _keys_of(self, tenant: str, task_id: str, requester: str, fingerprint: str) -> list[str]:
+        """Return the keys in the order in which scripts.py numbers them."""
+        # A digest, because ids of people may be long and hold anything.
+        person = hashlib.sha256(requester.encode()).hexdigest()
+        return [
+            self._task_key(tenant, task_id),
+            self._keys.approval(tenant, "open"),
+            self._keys.approval(tenant, "ended"),
+            self._keys.approval(tenant, "all"),
+            self._keys.approval(tenant, "open-of", person),
+            self._keys.approval(tenant, "request", fingerprint),
+        ]
+
+
+def _task(tenant: str, task_id: str, flat: Sequence[bytes]) -> ApprovalTask | None:
+    if not flat:
+        return None
+    stored: Mapping[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+    try:
+        return task_from_hash(tenant, task_id, stored)
+    except (ValueError, KeyError) as error:
+        raise StoreUnavailable(
+            f"approval {task_id} of tenant {tenant} holds something this version cannot read: {error}"
+        ) from error
+
+
+@contextmanager
+def _queue_errors() -> Iterator[None]:
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        raise StoreUnavailable(f"approval queue: {explain(error)}") from error
+
+
+def _nonce() -> str:
+    """Return a name for one attempt, so that the client may send it twice."""
+    return secrets.token_hex(8)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,172 @@
+"""The transitions of an approval in Redis: each one Lua script, by the server's clock, safe to send twice.
+
+Every script gets the same six keys (all of one tenant, so of one hash slot) and `id`, `keep_ms` as its first
+two arguments:
+
+    KEYS[1]  hash    the task
+    KEYS[2]  zset    open tasks of the tenant by deadline (ms): pending, or approved and not used
+    KEYS[3]  zset    ended tasks by the time (ms) they are forgotten
+    KEYS[4]  zset    all tasks by position, for listings
+    KEYS[5]  zset    open tasks of the requester by deadline (ms)
+    KEYS[6]  string  the open task of the fingerprint; lapses with it
+
+They answer `{outcome, HGETALL task}`. Checks come before writes, and the first write is one that a full
+server refuses (HSET), so that running out of memory leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_COMMON: Final = r"""
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local id, keep = ARGV[1], tonumber(ARGV[2])
+
+local function answer(outcome) return {outcome, redis.call('HGETALL', KEYS[1])} end
+
+local function outlive(key, at)  -- PEXPIREAT ... GT needs Redis 7
+  if redis.call('PTTL', key) < at - now then redis.call('PEXPIREAT', key, at) end
+end
+
+local function wait_until(deadline)
+  redis.call('ZADD', KEYS[2], deadline, id)
+  redis.call('ZADD', KEYS[5], deadline, id)
+  redis.call('SET', KEYS[6], id, 'PXAT', deadline)
+  redis.call('PEXPIREAT', KEYS[1], deadline + keep)
+  outlive(KEYS[5], deadline)
+  for n = 2, 4 do outlive(KEYS[n], deadline + keep) end
+end
+
+local function finish(...)
+  redis.call('HSET', KEYS[1], 'ended_at', now, ...)
+  redis.call('ZADD', KEYS[3], now + keep, id)
+  for n = 3, 4 do outlive(KEYS[n], now + keep) end
+  redis.call('PEXPIREAT', KEYS[1], now + keep)
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', KEYS[5], id)
+  if redis.call('GET', KEYS[6]) == id then redis.call('DEL', KEYS[6]) end
+end
+
+local function settle()  -- the status now: pending, approved, used, ... or false for no such task
+  local task = redis.call('HMGET', KEYS[1], 'status', 'deadline', 'consumed_at')
+  local status = task[1]
+  if status == 'approved' and task[3] then return 'used' end
+  if (status == 'pending' or status == 'approved') and tonumber(task[2]) <= now then
+    finish('status', 'expired')
+    return 'expired'
+  end
+  return status
+end
+"""
+
+CREATE: Final = (
+    _COMMON
+    + r"""
+local gone, max_open, max_mine, max_ended = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local fingerprint, requester, body, expires_in, use_within = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local function forgettable()  -- what ended long ago, or is more than is kept
+  local old = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 100)
+  local surplus = math.min(redis.call('ZCARD', KEYS[3]) - max_ended, 100)
+  return surplus > #old and redis.call('ZRANGE', KEYS[3], 0, surplus - 1) or old
+end
+
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'ok', id, forgettable()} end  -- sent again: a lost reply
+local holder = redis.call('GET', KEYS[6])
+if holder and holder ~= gone then return {'exists', holder, {}} end
+if redis.call('ZCOUNT', KEYS[5], '(' .. now, '+inf') >= max_mine then return {'too_many_pending', id, {}} end
+if redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') >= max_open then return {'queue_full', id, {}} end
+
+local newest = redis.call('ZREVRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
+local position = math.max(now, newest and newest + 1 or 0)
+local deadline = now + expires_in
+redis.call('HSET', KEYS[1], 'status', 'pending', 'fingerprint', fingerprint, 'requester', requester,
+  'body', body, 'position', position, 'created_at', now, 'expires_at', deadline, 'deadline', deadline,
+  'use_within', use_within, 'requirements', #ARGV - 11)
+for n = 1, #ARGV - 11 do redis.call('HSET', KEYS[1], 'required:' .. n, ARGV[11 + n], 'received:' .. n, 0) end
+redis.call('ZADD', KEYS[4], position, id)
+wait_until(deadline)
+
+-- What lapsed unnoticed has ended too.
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now)
+for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[2], lapsed)
+  redis.call('ZADD', KEYS[3], now + keep, lapsed)
+end
+if redis.call('EXISTS', KEYS[3]) == 1 then outlive(KEYS[3], now + keep) end
+return {'ok', id, forgettable()}  -- the caller forgets them: their keys are not declared here
+"""
+)
+
+VOTE: Final = (
+    _COMMON
+    + r"""
+local approver, verdict, nonce, body = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local field = 'vote:' .. approver
+local cast = redis.call('HGET', KEYS[1], field)
+if cast and string.match(cast, '^%d+ (%S+) ') == nonce then return answer('ok') end
+if settle() ~= 'pending' then return answer('closed') end
+if redis.call('HGET', KEYS[1], 'requester') == approver then return answer('self_approval') end
+if cast then return answer('already_voted') end
+if verdict == 'deny' then
+  finish('status', 'denied', field, now .. ' ' .. nonce .. ' - ' .. body)
+  return answer('ok')
+end
+
+local counted = {}
+for n = 7, #ARGV do
+  local votes = redis.call('HMGET', KEYS[1], 'received:' .. ARGV[n], 'required:' .. ARGV[n])
+  if tonumber(votes[1]) < tonumber(votes[2]) then counted[#counted + 1] = ARGV[n] end
+end
+if #counted == 0 then return answer('not_eligible') end
+redis.call('HSET', KEYS[1], field, now .. ' ' .. nonce .. ' ' .. table.concat(counted, ',') .. ' ' .. body)
+for _, n in ipairs(counted) do redis.call('HINCRBY', KEYS[1], 'received:' .. n, 1) end
+
+for n = 1, tonumber(redis.call('HGET', KEYS[1], 'requirements')) do
+  local votes = redis.call('HMGET', KEYS[1], 'received:' .. n, 'required:' .. n)
+  if tonumber(votes[1]) < tonumber(votes[2]) then return answer('ok') end
+end
+local until_then = now + redis.call('HGET', KEYS[1], 'use_within')
+redis.call('HSET', KEYS[1], 'status', 'approved', 'approved_at', now, 'approved_until', until_then,
+  'deadline', until_then)
+wait_until(until_then)
+return answer('ok')
+"""
+)
+
+CLOSE: Final = (
+    _COMMON
+    + r"""
+local step, nonce = ARGV[3], ARGV[4]
+if redis.call('HGET', KEYS[1], 'closed_by') == nonce then return answer('ok') end
+local status = settle()
+if status == 'pending' or (step == 'supersede' and status == 'approved') then
+  finish('status', 'cancelled', 'superseded', step == 'supersede' and 1 or 0, 'closed_by', nonce)
+  return answer('ok')
+end
+return answer('closed')
+"""
+)
+
+CONSUME: Final = (
+    _COMMON
+    + r"""
+local fingerprint, requester, nonce = ARGV[3], ARGV[4], ARGV[5]
+local task = redis.call('HMGET', KEYS[1], 'fingerprint', 'requester', 'nonce')
+if not task[1] then return {'missing', {}} end
+if task[1] ~= fingerprint or task[2] ~= requester then return {'mismatch', {}} end
+if task[3] == nonce then return answer('ok') end
+if settle() ~= 'approved' then return answer('closed') end
+finish('consumed_at', now, 'nonce', nonce)
+return answer('ok')
+"""
+)
+
+SETTLE: Final = _COMMON + "settle() return answer('ok')"
+
+LOOK: Final = r"""
+local time = redis.call('TIME')
+local tasks = {}
+for n, key in ipairs(KEYS) do tasks[n] = redis.call('HGETALL', key) end
+return {time[1] * 1000 + math.floor(time[2] / 1000), tasks}
+"""
