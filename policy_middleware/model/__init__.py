@@ -1,0 +1,1 @@
+"""What a policy, a request context and a decision are. No I/O."""

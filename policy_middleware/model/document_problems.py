@@ -1,0 +1,109 @@
+"""What pydantic finds wrong, said in the words of someone who writes policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import AliasChoices, BaseModel, ValidationError
+
+from policy_middleware.model.document_models import (
+    BY_NAME,
+    BY_OPTIONS,
+    ApprovalModel,
+    DocumentModel,
+    FieldMaskModel,
+    LimitModel,
+    MaskModel,
+    RuleModel,
+)
+from policy_middleware.model.findings import Finding, FindingsError
+from policy_middleware.model.json_reading import Path, kind_of, shown
+
+_OWNERS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
+    {
+        "": DocumentModel,
+        "rules": RuleModel,
+        "mask": MaskModel,
+        "approval": ApprovalModel,
+        "limit": LimitModel,
+        BY_OPTIONS: FieldMaskModel,
+    }
+)
+"""The model at the end of a path, by the last key in it."""
+
+_SAME_MEANING: Final = MappingProxyType(
+    {"conditions": "when", "when": "conditions", "action": "effect", "effect": "action"}
+)
+_NOT_BUILT_YET: Final = frozenset({"entities", "patterns", "headers"})
+_TAGS: Final = frozenset({BY_NAME, BY_OPTIONS, "[key]"})
+
+_MISSING: Final = MappingProxyType(
+    {
+        "id": "is missing; every rule needs an id of its own",
+        "when": "is missing; a rule that always holds is written with {}",
+        "effect": "is missing; write allow, deny, mask or require_approval",
+        "reason": "is missing; say why, in words the client may read",
+        "rules": "is missing; a document without rules is written with []",
+        "fields": 'is missing; write for example {"**.email": "redact"}',
+    }
+)
+
+_SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any], object], str]]] = MappingProxyType(
+    {
+        "string_type": lambda _, value: f"must be text, not {kind_of(value)}",
+        "bool_type": lambda _, value: f"must be true or false, not {kind_of(value)}",
+        "int_type": lambda _, value: f"must be a whole number, not {shown(value)}",
+        "list_type": lambda _, value: f"must be a list, not {kind_of(value)}",
+        "dict_type": lambda _, value: f"must be an object, not {kind_of(value)}",
+        "model_type": lambda _, value: f"must be an object, not {kind_of(value)}",
+        "literal_error": lambda ctx, value: f"{shown(value)} is not accepted; write {ctx['expected']}",
+        "greater_than_equal": lambda ctx, value: f"is {shown(value)}; the least is {ctx['ge']}",
+        "less_than_equal": lambda ctx, value: f"is {shown(value)}; the most is {ctx['le']}",
+        "too_short": lambda ctx, value: "is empty; name at least one",
+    }
+)
+
+
+def findings_of(error: ValidationError) -> Iterator[Finding]:
+    """Yield a path from the document and a sentence for everything a validation error holds."""
+    for detail in error.errors(include_url=False):
+        loc = detail["loc"]
+        path: Path = tuple(part for part in loc if part not in _TAGS)
+        kind = detail["type"]
+        context: Mapping[str, Any] = detail.get("ctx", {})
+        cause = context.get("error")
+        if isinstance(cause, FindingsError):
+            yield from (((*path, *inner), message) for inner, message in cause.findings)
+        elif cause is not None:
+            yield path, str(cause)
+        elif kind == "missing":
+            yield path, _MISSING.get(str(path[-1]), "is missing")
+        elif kind == "extra_forbidden":
+            yield path, _unknown_key(loc)
+        elif kind in _SENTENCES:
+            yield path, _SENTENCES[kind](context, detail["input"])
+        else:
+            yield path, detail["msg"]
+
+
+def _unknown_key(loc: Path) -> str:
+    owner = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), "")
+    key = str(loc[-1])
+    if owner == "rules" and key in _SAME_MEANING:
+        return f"means the same as {_SAME_MEANING[key]!r} beside it; keep one"
+    if owner == "mask" and key in _NOT_BUILT_YET:
+        return "is not built yet; write fields"
+    known = list(_keys_of(_OWNERS[owner]))
+    close = get_close_matches(key, known, 1, 0.6)
+    if close:
+        return f"is an unknown key; did you mean {close[0]!r}?"
+    return f"is an unknown key; there are {', '.join(known)}"
+
+
+def _keys_of(model: type[BaseModel]) -> Iterator[str]:
+    for name, described in model.model_fields.items():
+        alias = described.validation_alias
+        yield str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias or name)
