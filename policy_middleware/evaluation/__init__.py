@@ -1,0 +1,1 @@
+"""How a request context is decided by documents. Pure functions: no I/O, no clock."""
