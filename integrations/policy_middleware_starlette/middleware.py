@@ -1,0 +1,126 @@
+"""The policy middleware for Starlette: decides on the route that the application's router will run."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar, Final
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection, Request
+
+from policy_middleware.asgi import AsgiRequest, Resolution
+from policy_middleware.asgi import PolicyMiddleware as AsgiPolicyMiddleware
+from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, path_below_root
+from policy_middleware.gate import Respond
+from policy_middleware.model.effect import Effect
+from policy_middleware.model.errors import SettingsError
+from policy_middleware.responses import ProblemType, Response, problem
+from policy_middleware_starlette.pages import render_forbidden_page
+from policy_middleware_starlette.resolver import RouteResolver, what_ran_instead
+from policy_middleware_starlette.routers import FoundRouter, router_below, router_of_host, stack_below
+
+log: Final = logging.getLogger("policy_middleware")
+
+
+class StarletteRequest(AsgiRequest):
+    """A request whose custom sources receive Starlette's own request object, routed already."""
+
+    __slots__ = ()
+
+    @property
+    def native(self) -> object:
+        """A Request (HTTPConnection for a WebSocket) without its body: read that with `body()` sources."""
+        scope = self._scope if self.resolution is None else self.resolution.scope
+        return Request(scope) if scope["type"] == "http" else HTTPConnection(scope)
+
+
+class PolicyMiddleware(AsgiPolicyMiddleware):
+    """Decide every request of a Starlette application before its handler runs.
+
+    Install it with `app.add_middleware(PolicyMiddleware, tenant=..., ...)` **before** any other middleware,
+    so that it is the innermost one: after authentication, inside CORS (which answers preflights itself) and
+    inside GZip. It may also wrap an application from outside, or be the middleware of a `Mount`.
+
+    Actions come from `@policy_action`, the `routes` table or `METHOD /template`. What no route matches is
+    decided on `METHOD /path`, and a denial there looks like the 404 that the router would have given.
+    Raises SettingsError for options that cannot work.
+    """
+
+    resolver_class: ClassVar[type[RouteResolver]] = RouteResolver
+
+    def __init__(self, app: ASGIApp, **options: object) -> None:
+        super().__init__(app, **options)
+        self._resolver: Final = self.resolver_class(self.gate.routes)
+        self._router: Final = router_below(app)
+        self._warned = False
+        if any(isinstance(layer, CORSMiddleware) for layer in stack_below(app)):
+            log.warning(
+                "CORSMiddleware is installed inside PolicyMiddleware, so preflight requests are decided by "
+                "policy and denials reach browsers as CORS errors: add CORSMiddleware after PolicyMiddleware"
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Decide, then run the application, mask it, or answer in its place."""
+        if scope["type"] == "lifespan":
+            self._check_own_prefix(scope)
+        await super().__call__(scope, receive, send)
+
+    def request_of(self, scope: Scope) -> AsgiRequest:
+        """Return the request with the route that will run."""
+        return StarletteRequest(scope, self.resolve(scope))
+
+    def resolve(self, scope: Scope) -> Resolution | None:
+        """Ask the application's own router, on a copy of the scope; our own pages come before it."""
+        if self.gate.owns(path_below_root(scope)):
+            return None
+        router = self._router_for(scope)
+        return None if router is None else self._resolver.resolve(router, scope)
+
+    def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
+        """Compare what the router left in the scope with what was decided on."""
+        return what_ran_instead(resolution, scope, status)
+
+    async def respond(
+        self, step: Respond, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a denial as the application would: by its own 403 page, or the 404 of a route it lacks."""
+        hidden = self._hidden(step, request)
+        if hidden is not None:
+            step = Respond(step.decision, hidden)
+        elif step.html and scope["type"] == "http":
+            page = await render_forbidden_page(step, scope)
+            if page is not None:
+                await page(scope, receive, send)
+                return
+        await super().respond(step, request, scope, receive, send)
+
+    def _hidden(self, step: Respond, request: AsgiRequest) -> Response | None:
+        """Return the 404 that stands for a denial where the router has nothing to run."""
+        decision, resolution = step.decision, request.resolution
+        if resolution is None or resolution.policy is not None or decision is None:
+            return None
+        if step.response.status != 403 or decision.effect is not Effect.DENY:
+            return None
+        return problem(ProblemType.NOT_FOUND, "There is nothing here.", decision_id=decision.decision_id)
+
+    def _router_for(self, scope: Scope) -> FoundRouter | None:
+        router = self._router or router_of_host(scope)
+        if router is None and not self._warned:
+            self._warned = True
+            log.warning(
+                "PolicyMiddleware found no Starlette router in %r: requests are decided on METHOD /path, "
+                "decorators and the routes table are not seen; wrap the application or its mount itself",
+                self.app,
+            )
+        return router
+
+    def _check_own_prefix(self, scope: Scope) -> None:
+        """Raise SettingsError when the application has routes where the package serves its own pages."""
+        router = self._router_for(scope)
+        for route in self._resolver.candidates(router.routes) if router is not None else ():
+            path = getattr(route, "path", None)
+            if isinstance(path, str) and self.gate.owns(path):
+                raise SettingsError(
+                    f"the route {path!r} lies below prefix={self.gate.settings.prefix!r}, where the policy "
+                    "middleware serves its own pages; move the route or choose another prefix"
+                )

@@ -1,0 +1,50 @@
+"""Send a complete answer in place of a handler's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policy_middleware.asgi.protocol import (
+    DENIAL_EXTENSION,
+    RESPONSE_BODY,
+    RESPONSE_START,
+    Message,
+    Scope,
+    Send,
+    raw_headers,
+)
+from policy_middleware.responses import Response
+
+POLICY_VIOLATION: Final = 1008
+"""The WebSocket close code of RFC 6455 section 7.4.1."""
+
+
+async def send_answer(response: Response, scope: Scope, send: Send) -> None:
+    """Answer an HTTP request, or refuse a WebSocket before it is accepted."""
+    if scope["type"] == "http":
+        body = b"" if scope["method"] == "HEAD" else response.body
+        await _send_response(response, body, send, "")
+    elif DENIAL_EXTENSION in (scope.get("extensions") or ()):
+        await _send_response(response, response.body, send, "websocket.")
+    else:
+        # Servers answer a close before the acceptance with 403.
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "Denied by policy"})
+
+
+async def _send_response(response: Response, body: bytes, send: Send, prefix: str) -> None:
+    start: Message = {
+        "type": prefix + RESPONSE_START,
+        "status": response.status,
+        "headers": raw_headers(response.headers),
+    }
+    await send(start)
+    await send({"type": prefix + RESPONSE_BODY, "body": body})
+
+
+async def discard(message: Message) -> None:
+    """Drop what a handler sends after its response was refused.
+
+    One that goes on is told what ASGI 2.4 says of a client that is gone, so that endless streams end.
+    """
+    if message.get("more_body", False):
+        raise OSError("the response was refused by the policy middleware")

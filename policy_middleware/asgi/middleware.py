@@ -1,0 +1,122 @@
+"""The policy middleware for any ASGI application."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policy_middleware.asgi.answering import send_answer
+from policy_middleware.asgi.masking import MaskingResponse, masked_scope
+from policy_middleware.asgi.passing import PassingResponse, Verify
+from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, raw_headers
+from policy_middleware.asgi.request import AsgiRequest, Resolution
+from policy_middleware.asgi.request_body import ClientLeft, ReplayedBody
+from policy_middleware.asgi.workers import run_in_worker
+from policy_middleware.gate import FinalStep, Gate, Proceed, ProceedMasked, Respond, build_gate, drive_async
+from policy_middleware.model.decision import PolicyDecision
+from policy_middleware.responses import Response
+
+DECIDED_SCOPE_KEY: Final = "policy_middleware.decided"
+"""Which enforcers have decided a request, each with the method and path it decided on."""
+
+GATE_SCOPE_KEY: Final = "policy_middleware.gate"
+"""The gate that decided last and the request as it saw it, for further checks inside the handler."""
+
+
+class PolicyMiddleware:
+    """Decide every HTTP request and WebSocket handshake before the application runs.
+
+    The options are those of every adapter: `enforcer` or the settings to make one (`store_url`, ...), and
+    where attributes come from (`tenant`, `subject`, `roles`, `identity`, `attributes`, ...). A plain ASGI
+    application has no routes that we could know, so actions are `METHOD /path`. A WebSocket is decided when
+    it connects and not again while it is open.
+
+    Raises SettingsError for options that cannot work.
+    """
+
+    def __init__(self, app: ASGIApp, **options: object) -> None:
+        self.app = app
+        self.gate: Final[Gate] = build_gate(options)
+        self._observing: Final = self.gate.settings.mode == "observe"
+
+    def resolve(self, scope: Scope) -> Resolution | None:
+        """Find out what the application's router will do with a request; None where there is no router."""
+        return None
+
+    def request_of(self, scope: Scope) -> AsgiRequest:
+        """Return the request as the gate sees it."""
+        return AsgiRequest(scope, self.resolve(scope))
+
+    async def respond(
+        self, step: Respond, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer without running the application."""
+        await send_answer(step.response, scope, send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Decide, then run the application, mask it, or answer in its place."""
+        if scope["type"] not in ("http", "websocket") or self._is_decided(scope):
+            await self.app(scope, receive, send)
+            return
+        request = self.request_of(scope)
+        scope[GATE_SCOPE_KEY] = (self.gate, request)
+        step = self.gate.open(request)
+        if step.__class__ is not Proceed:
+            body = ReplayedBody(receive, request.header("content-length"))
+            receive = body.receive
+            try:
+                step = await drive_async(step, body.read, run_in_worker)
+            except ClientLeft:
+                return
+        await self._finish(step, request, scope, receive, send)
+
+    def _is_decided(self, scope: Scope) -> bool:
+        """Mark the request as decided by this enforcer; True when it was marked already.
+
+        A request whose method or path was rewritten in between is another one.
+        """
+        mark = (self.gate.enforcer, scope.get("method"), scope["path"])
+        marks: tuple[object, ...] = scope.get(DECIDED_SCOPE_KEY, ())
+        if marks and mark in marks:
+            return True
+        scope[DECIDED_SCOPE_KEY] = (*marks, mark)
+        return False
+
+    async def _finish(
+        self, step: FinalStep, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if isinstance(step, Respond):
+            await self.respond(step, request, scope, receive, send)
+            return
+        headers = raw_headers(step.headers)
+        verify = self._verification(request, step.decision)
+        if isinstance(step, ProceedMasked):
+            scope = masked_scope(scope)
+            masking = MaskingResponse(step, scope, send, headers, verify)
+            await self.app(scope, receive, masking)
+            await masking.complete()
+            return
+        if headers or verify is not None:
+            send = PassingResponse(scope, send, headers, verify)
+        await self.app(scope, receive, send)
+
+    def _verification(self, request: AsgiRequest, decision: PolicyDecision | None) -> Verify | None:
+        """Return the check that the route decided on is the one that ran; None where no router is known."""
+        resolution = request.resolution
+        if resolution is None:
+            return None
+
+        def verify(scope: Scope, status: int) -> Response | None:
+            ran = self.what_ran_instead(resolution, scope, status)
+            if ran is None:
+                return None
+            if decision is None:
+                held_back = self.gate.undecided(request)
+                return held_back.response if isinstance(held_back, Respond) else None
+            answer = self.gate.unverified(request, decision, ran)
+            return None if self._observing else answer
+
+        return verify
+
+    def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
+        """Name what ran in place of the resolved route, None when it was that route."""
+        return None
