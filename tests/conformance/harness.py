@@ -17,8 +17,8 @@ ENDPOINTS: Final = """
 Everything a handler does is written to the service's journal; `<...>` stands for a value.
 
 GET /docs/{id}
-    `document(id)` as application/json with ETag "v1" and Last-Modified. Answers 304 to a matching If-None-Match,
-    gzips when Accept-Encoding names gzip, answers 206 with the first 10 bytes to any Range header.
+    `document(id)` as application/json with ETag "v1" and Last-Modified. Answers 304 to a matching
+    If-None-Match, gzips when Accept-Encoding names gzip, answers 206 with the first 10 bytes to any Range.
     Journal: "read <id>". @policy_action("document.read", resource="document:{id}", tags=["pii"])
 POST /docs
     Reads the whole body in the framework's usual way and answers it as application/octet-stream, status 201.
@@ -35,8 +35,8 @@ GET /things/{id}            class-based view, text/plain "thing <id>". Journal: 
 DELETE /things/{id}         the same view, status 204. Journal: "delete <id>". The method `delete` carries
                             @policy_action("thing.delete", resource="thing:{id}"), the class
                             @policy_action("thing.any", resource="thing:{id}")
-GET /mounted/inner/{id}     text/plain "inner <id>" in a mount, an include or a blueprint. Journal: "inner <id>"
-GET /listed/{id}            text/plain "listed <id>", journal "listed <id>"; tests name it in the `routes` table
+GET /mounted/inner/{id}     text/plain "inner <id>" in a mount, include or blueprint. Journal: "inner <id>"
+GET /listed/{id}            text/plain "listed <id>". Journal: "listed <id>"; for the `routes` table
 GET /healthz                text/plain "ok". Journal: "healthz"
 GET /free                   text/plain "free". Journal: "free". @policy_exempt
 WEBSOCKET /ws/{room}        (expects.websockets) accepts, sends "hello <room>", closes. Journal: "ws <room>"
@@ -167,7 +167,7 @@ class Expectations:
     undecided_bypass: int = 500
     """Status of `GET /short-circuit` when the policy allows everything."""
     raises: bool = True
-    """True when the exception of a handler goes on to the server (after a 500 where the framework sends one)."""
+    """True when the exception of a handler goes on to the server (perhaps after a 500)."""
     framework_user: bool = True
     """False where the protocol knows no user of its own (plain WSGI)."""
     interrupted_body_is_seen: bool = True
