@@ -56,14 +56,14 @@ _ARRAY: Final = _Shape(
 _SPACES: Final = re.compile(_SPACE)
 
 _Edit = tuple[int, int, str]
-_Item = tuple[int, int, bool]
-"""Where an item starts (at its key) and ends, and whether it is dropped."""
+_Item = tuple[int, int, int, bool]
+"""The position of the comma (or bracket) before an item, its start (at its key), its end; is it dropped?"""
 
 
 def rewrite(text: str, root: Place | None) -> tuple[str, int]:
     """Return `text` with everything masked that `root` and its descendants ask for, and how many values were.
 
-    A dropped member takes one comma with it; all other whitespace stays. Raises MaskError when `text` is not
+    A dropped item takes one comma with it; its neighbours keep their whitespace. Raises MaskError when `text` is not
     exactly one JSON value or is nested too deeply; messages name positions, never content.
     """
     rewriter = _Rewriter(text)
@@ -125,6 +125,7 @@ class _Rewriter:
         while True:
             if spared is not None:
                 at = _after(spared, text, at)
+            comma = at - 1
             item = shape.item.match(text, at)
             if item is None:
                 _malformed(at)
@@ -140,7 +141,7 @@ class _Rewriter:
                 self._mask(value_start, value_end, child.treatment)
             if branches.drops:
                 item_start = value_start if key is None else item.start(1)
-                items.append((item_start, value_end, child is not None and child.drops))
+                items.append((comma, item_start, value_end, child is not None and child.drops))
             if delimiter != ",":
                 self._edits += _removals(items)
                 return at
@@ -154,23 +155,21 @@ class _Rewriter:
 
 def _removals(items: Sequence[_Item]) -> Iterator[_Edit]:
     """Yield what to cut for the dropped ones among all items of a container, each with one comma."""
-    kept_end: int | None = None
-    """Where the last item that stays, or was cut behind one that stays, ends: its comma comes next."""
+    kept = False
     cut_from: int | None = None
-    """Where a run of dropped items begins that none precedes which stays."""
-    for start, end, dropped in items:
+    """Where the dropped items begin that come before any which stays."""
+    for comma, start, end, dropped in items:
         if not dropped:
             if cut_from is not None:
                 yield cut_from, start, ""
                 cut_from = None
-            kept_end = end
-        elif kept_end is not None:
-            yield kept_end, end, ""
-            kept_end = end
+            kept = True
+        elif kept:
+            yield comma, end, ""
         elif cut_from is None:
             cut_from = start
     if cut_from is not None:
-        yield cut_from, items[-1][1], ""
+        yield cut_from, items[-1][2], ""
 
 
 def _spared_items(branches: Branches, is_object: bool) -> re.Pattern[str] | None:

@@ -7,6 +7,7 @@ bytes can be printed; nothing here is shared with the code under test.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -37,7 +38,10 @@ class Container:
     inside: str  # the whitespace of an empty one
 
 
-NAMES = ["a", "b", "ssn", "é", "x y", ""]
+WRITABLE = ["a", "b", "ssn", "é", "x y"]
+"""Keys that a path can spell."""
+
+Step = str | int
 
 
 def spelled(text: str) -> st.SearchStrategy[str]:
@@ -61,7 +65,11 @@ numbers = st.sampled_from(
     ["0", "-0", "1.10", "1E5", "1e+400", "12345678901234567890123", "-0.0", "9" * 5000, "7e-3"]
 )
 scalars = st.one_of(texts, numbers, st.sampled_from(["true", "false", "null"])).map(Scalar)
-keys = st.one_of(st.sampled_from(NAMES).flatmap(spelled), st.text(max_size=3).map(json.dumps))
+keys = st.one_of(
+    st.sampled_from(WRITABLE).flatmap(spelled),
+    st.sampled_from(WRITABLE).flatmap(spelled),
+    st.text(max_size=3).map(json.dumps),
+)
 
 
 def containers(children: st.SearchStrategy[Scalar | Container]) -> st.SearchStrategy[Container]:
@@ -80,19 +88,40 @@ def containers(children: st.SearchStrategy[Scalar | Container]) -> st.SearchStra
     )
 
 
-documents = st.recursive(scalars, containers, max_leaves=25)
+documents = containers(st.recursive(scalars, containers, max_leaves=20))
 
-_names = st.sampled_from([*NAMES[:4], "c"])
-_steps = st.one_of(_names, _names, st.sampled_from(["*", "**.*"]), _names.map(lambda name: f"**.{name}"))
-_indexes = st.sampled_from(["", "", "", "[*]", "[0]", "[1]", "[*][2]"])
-_segments = st.builds(lambda step, index: step + index, _steps, _indexes)
-_heads = st.one_of(_segments, _segments, st.sampled_from(["[*]", "[0]", "[1][0]"]))
-paths = st.builds(lambda head, tail: ".".join([head, *tail]), _heads, st.lists(_segments, max_size=3))
-fields = st.lists(
-    st.builds(FieldMask, paths, st.sampled_from(MaskOperator), st.integers(0, 3), st.integers(0, 3)),
-    min_size=1,
-    max_size=4,
-)
+
+def places(node: Scalar | Container, place: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """Every place of a document but the root."""
+    for index, item in enumerate(node.items if isinstance(node, Container) else ()):
+        below: tuple[Step, ...] = (*place, index if item.key is None else json.loads(item.key))
+        yield below
+        yield from places(item.value, below)
+
+
+@st.composite
+def paths_into(draw: st.DrawFn, node: Scalar | Container) -> str:
+    """A path that names some place of the document, or one like it: steps become wildcards at random."""
+    place = draw(st.sampled_from([*places(node), ("a", 0), ("b", "ssn")]))
+    path = ""
+    for step in place:
+        if isinstance(step, int):
+            path += draw(st.sampled_from([f"[{step}]", "[*]", "[*]"]))
+            continue
+        name = step if step in WRITABLE else "*"
+        if draw(st.integers(0, 3)) == 0:
+            name = draw(st.sampled_from(["*", f"**.{name}", "**.*"]))
+        path += f".{name}" if path else name
+    return path
+
+
+@st.composite
+def masked_documents(draw: st.DrawFn) -> tuple[Container, list[FieldMask]]:
+    """A document, and masks that reach into it."""
+    node = draw(documents)
+    counts = st.integers(0, 3)
+    field = st.builds(FieldMask, paths_into(node), st.sampled_from(MaskOperator), counts, counts)
+    return node, draw(st.lists(field, min_size=1, max_size=4))
 
 
 def printed(node: Scalar | Container) -> str:
@@ -103,9 +132,6 @@ def printed(node: Scalar | Container) -> str:
         item.before + (item.key or "") + item.colon + printed(item.value) + item.after for item in node.items
     )
     return node.kind + (inner or node.inside) + {"{": "}", "[": "]"}[node.kind]
-
-
-Step = str | int
 
 
 def steps_of(path: str) -> list[str]:
