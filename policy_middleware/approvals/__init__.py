@@ -19,6 +19,7 @@ from policy_middleware.approvals.queue import (
     Vote,
 )
 from policy_middleware.approvals.redis import RedisApprovals
+from policy_middleware.approvals.task import is_task_id
 
 __all__ = [
     "ApprovalLimits",
@@ -38,5 +39,6 @@ __all__ = [
     "Vote",
     "body_digest",
     "fingerprint",
+    "is_task_id",
     "open_approvals",
 ]
