@@ -12,7 +12,7 @@ from policy_middleware.model.errors import DocumentError, Problem
 from policy_middleware.model.json_reading import JSON, kind_of
 from policy_middleware.model.vocabulary import GUARDRAILS
 
-_RULE_ALIASES: Final = MappingProxyType({"conditions": "when", "action": "effect"})
+RULE_ALIASES: Final = MappingProxyType({"conditions": "when", "action": "effect"})
 """The decision record's spellings of a rule's keys."""
 
 _DOCUMENT_KEYS: Final = ("$schema", "schema", "description", "metadata", "default", "combine", "rules")
@@ -53,7 +53,7 @@ def canonical_rule(rule: JSON) -> JSON:
     """Return a rule in the canonical form (anything but an object is handed back)."""
     if not isinstance(rule, dict):
         return rule
-    renamed = {_RULE_ALIASES.get(key, key): value for key, value in rule.items()}
+    renamed = {RULE_ALIASES.get(key, key): value for key, value in rule.items()}
     return {key: renamed[key] for key in _RULE_KEYS if key in renamed}
 
 

@@ -17,7 +17,7 @@ from policy_middleware.model.times import moment_seconds
 from policy_middleware.model.vocabulary import GUARDRAILS, INCIDENT
 from policy_middleware.model.when_parser import NOT_EVALUATED_YET
 
-_BELONGS_TO: Final = MappingProxyType(
+BELONGS_TO: Final = MappingProxyType(
     {"mask": Effect.MASK, "approval": Effect.REQUIRE_APPROVAL, "limit": Effect.ALLOW}
 )
 """Keys of a rule that belong to one effect only."""
@@ -53,7 +53,7 @@ def _obligations(rule: Mapping[str, JSON], path: Path) -> Iterator[Finding]:
     _, effect = _effect_of(rule)
     if effect is None:
         return
-    for key, owner in _BELONGS_TO.items():
+    for key, owner in BELONGS_TO.items():
         if key in rule and effect is not owner:
             yield (*path, key), f"belongs to effect {owner}, not to {effect}"
     if effect is Effect.MASK and "mask" not in rule:

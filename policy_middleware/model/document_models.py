@@ -34,6 +34,9 @@ BY_NAME: Final = "(name)"
 BY_OPTIONS: Final = "(options)"
 """Tags of the two ways to write a field's mask; pydantic puts them into paths, where no author wrote them."""
 
+DEFINITION: Final = "definition"
+"""Names a definition that schema.py adds; pydantic accepts references to its own definitions only."""
+
 _DEFAULT_APPROVAL: Final = ApprovalSpec()
 _PARTIAL_LAST: Final = 4
 _SHOWING: Final = frozenset({"show_first", "show_last"})
@@ -106,12 +109,12 @@ def _way_of_masking(value: object) -> str:
 
 
 When = Annotated[
-    ParsedWhen, PlainValidator(parse_when), WithJsonSchema({"$ref": "#/$defs/when"}, mode="validation")
+    ParsedWhen, PlainValidator(parse_when), WithJsonSchema({DEFINITION: "when"}, mode="validation")
 ]
 Approvers = Annotated[
     ParsedWhen,
     PlainValidator(parse_approvers),
-    WithJsonSchema({"$ref": "#/$defs/when"}, mode="validation"),
+    WithJsonSchema({DEFINITION: "when"}, mode="validation"),
 ]
 Moment = Annotated[
     float | None,
@@ -128,16 +131,14 @@ Duration = Annotated[
 Per = Annotated[
     tuple[str, ...],
     PlainValidator(parse_per),
-    WithJsonSchema(
-        {"type": "array", "items": {"$ref": "#/$defs/attribute"}, "minItems": 1, "uniqueItems": True}
-    ),
+    WithJsonSchema({"type": "array", "items": {DEFINITION: "attribute"}, "minItems": 1, "uniqueItems": True}),
 ]
 MaskOperatorName = Annotated[
     MaskOperator,
     PlainValidator(_mask_operator),
     WithJsonSchema(
         {
-            "enum": [*MaskOperator],
+            "enum": [*_MASK_OPERATORS],
             "description": "redact: a fixed text; partial: some characters stay; nullify: null; "
             "drop: the key goes.",
         }
@@ -233,7 +234,7 @@ class ApprovalModel(AuthoredModel):
 
 
 class LimitModel(AuthoredModel):
-    """How often an allow rule allows (not evaluated yet: documents that use it are refused)."""
+    """How often an allow rule allows (documents that use it are refused for now)."""
 
     per: Per = Field(description="Attributes that are counted together.")
     within: Duration = Field(description="The time that is looked back.")
@@ -289,7 +290,7 @@ class DocumentModel(AuthoredModel):
     metadata: Annotated[dict[str, object], AfterValidator(_shallow)] = Field(
         default_factory=dict, description="Anything worth keeping: owner, ticket, ..."
     )
-    default: Literal["allow", "deny"] | None = Field(
+    default: Annotated[Literal["allow", "deny"] | None, BeforeValidator(_not_null)] = Field(
         None, description="What happens when no rule decides. Mandatory, but absent in _global and _incident."
     )
     combine: Literal["first_match", "most_restrictive"] = Field(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_PROBLEMS_TOLD = 10
+
 
 class PolicyError(Exception):
     """Base of every error this package raises on purpose."""
@@ -37,13 +39,19 @@ class Problem:
 
 
 class DocumentError(PolicyError, ValueError):
-    """A policy document is not valid and never takes effect; `problems` lists every finding."""
+    """A policy document is not valid and never takes effect.
+
+    `problems` lists every finding; the message, which ends in logs and status hashes, the first few.
+    """
 
     def __init__(self, problems: Sequence[Problem], name: str | None = None) -> None:
         self.problems = tuple(problems)
         self.name = name
         head = f"policy document {name!r} is not valid: " if name else "policy document is not valid: "
-        super().__init__(head + "; ".join(str(problem) for problem in self.problems))
+        told = [str(problem) for problem in self.problems[:_PROBLEMS_TOLD]]
+        if len(self.problems) > len(told):
+            told.append(f"and {len(self.problems) - len(told)} more")
+        super().__init__(head + "; ".join(told))
 
 
 class StoreUnavailable(PolicyError):

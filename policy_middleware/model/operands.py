@@ -128,19 +128,19 @@ def _flag(value: JSON) -> Operand:
     return value
 
 
-_SCALAR_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
-_SCALARS_SCHEMA: Final = {"type": "array", "items": _SCALAR_SCHEMA, "minItems": 1}
+SCALAR_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
+_SCALARS_SCHEMA: Final = {"type": "array", "items": SCALAR_SCHEMA, "minItems": 1}
 _ORDERED_SCHEMA: Final = {"type": ["string", "number"]}
 
 OPERANDS: Final[Mapping[Operator, OperandKind]] = MappingProxyType(
     {
         Operator.EQ: OperandKind(
-            _one_of_many(Operator.IN), "Some value of the attribute equals this one.", _SCALAR_SCHEMA
+            _one_of_many(Operator.IN), "Some value of the attribute equals this one.", SCALAR_SCHEMA
         ),
         Operator.NE: OperandKind(
             _one_of_many(Operator.NOT_IN),
             "No value of the attribute equals this one; indeterminate when the attribute is missing.",
-            _SCALAR_SCHEMA,
+            SCALAR_SCHEMA,
         ),
         Operator.IN: OperandKind(_scalars, "Some value of the attribute is listed.", _SCALARS_SCHEMA),
         Operator.NOT_IN: OperandKind(
@@ -181,7 +181,7 @@ OPERANDS: Final[Mapping[Operator, OperandKind]] = MappingProxyType(
     }
 )
 
-REFERENCE_SCHEMA: Final[Mapping[str, object]] = MappingProxyType(
+_REFERENCE_SCHEMA: Final[Mapping[str, object]] = MappingProxyType(
     {
         "type": "object",
         "description": "The value of another attribute.",
@@ -196,5 +196,5 @@ def operand_schema(operator: Operator) -> dict[str, object]:
     """Return the JSON Schema of what `operator` compares with, description included."""
     kind = OPERANDS[operator]
     if operator in REFERENCE_OPERATORS:
-        return {"description": kind.description, "anyOf": [dict(kind.schema), dict(REFERENCE_SCHEMA)]}
+        return {"description": kind.description, "anyOf": [dict(kind.schema), dict(_REFERENCE_SCHEMA)]}
     return {"description": kind.description, **kind.schema}

@@ -65,6 +65,7 @@ RESERVED_DOCUMENTS: Final = frozenset({GLOBAL, INCIDENT, DEFAULT})
 _TENANT_ID: Final = re.compile(r"[A-Za-z0-9.:@-][A-Za-z0-9._:@-]{0,127}", re.ASCII)
 
 
+@lru_cache(maxsize=1024)
 def is_tenant_id(name: str) -> bool:
     """True for 1-128 characters of `A-Za-z0-9._:@-` that do not start with `_`."""
     return _TENANT_ID.fullmatch(name) is not None
