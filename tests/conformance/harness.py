@@ -192,8 +192,13 @@ class Service(Protocol):
 class Adapter(Protocol):
     """One framework (and event loop) that the suite runs against."""
 
-    name: str
-    expects: Expectations
+    @property
+    def name(self) -> str:
+        """How test ids call it."""
+
+    @property
+    def expects(self) -> Expectations:
+        """Where it rightly differs from the others."""
 
     def build(self, setup: Setup) -> Service:
         """Build the service of `ENDPOINTS` behind the framework's policy middleware."""
