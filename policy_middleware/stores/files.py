@@ -216,18 +216,16 @@ class FileWatch:
             else:
                 if seen is None:
                     self._listener.synced()
+                elif (MARKER in seen) is not (MARKER in now):
+                    self._listener.changed(None)
+                    self._listener.alive()
                 else:
-                    changed = _changed(seen, now)
-                    if changed:
-                        self._tell(changed)
+                    self._tell(_changed(seen, now))
                     self._listener.alive()
                 seen = now
             self._stopping.wait(self._poll_seconds)
 
     def _tell(self, changed: set[str]) -> None:
-        if MARKER in changed:
-            self._listener.changed(None)
-            return
         names = [name for name in map(document_name, changed) if name is not None]
         if names:
             self._listener.changed(names)
