@@ -12,6 +12,7 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -67,6 +68,8 @@ class Source:
     __slots__ = ()
     custom: ClassVar[bool] = False
     """True for callables of the application, which may block."""
+    reads_identity: ClassVar[bool] = False
+    """True for sources that look at what the identity source found."""
 
     def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
         """Return the raw value; raises MalformedAttribute or CredentialError."""
@@ -93,16 +96,33 @@ class _Header(Source):
         if len(values) > 1:
             # First-wins and last-wins disagree between proxies and applications, so neither is safe.
             raise MalformedAttribute(f"the header {self.name} is given {len(values)} times; send it once")
-        text = values[0].strip()
-        if not text.isascii() or not text.isprintable():
-            raise MalformedAttribute(f"the header {self.name} holds characters other than printable ASCII")
-        if self.many:
-            return tuple(part for part in (item.strip() for item in text.split(",")) if part)
-        if request.joins_duplicates and "," in text:
+        try:
+            parse = _header_values if self.many else _header_value
+            # A cache of long texts would be memory for whoever sends them.
+            found = parse(values[0]) if len(values[0]) <= 256 else parse.__wrapped__(values[0])
+        except ValueError:
+            raise MalformedAttribute(
+                f"the header {self.name} holds characters other than printable ASCII"
+            ) from None
+        if request.joins_duplicates and not self.many and found is not None and "," in found:
             raise MalformedAttribute(
                 f"the header {self.name} holds a comma: on WSGI that is how a repeated header arrives"
             )
-        return text or None
+        return found
+
+
+# Checking a text costs more than looking it up, and the same few subjects and tenants come again and again.
+@lru_cache(maxsize=4096)
+def _header_value(text: str) -> str | None:
+    text = text.strip()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError(text)
+    return text or None
+
+
+@lru_cache(maxsize=4096)
+def _header_values(text: str) -> tuple[str, ...]:
+    return tuple(part for part in map(str.strip, (_header_value(text) or "").split(",")) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +171,7 @@ class _Subdomain(Source):
 @dataclass(frozen=True, slots=True)
 class _User(Source):
     attribute: str
+    reads_identity: ClassVar[bool] = True
 
     def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
         user: object | None = identity.user if identity is not None else request.user()
@@ -166,6 +187,7 @@ class _User(Source):
 @dataclass(frozen=True, slots=True)
 class _Claim(Source):
     name: str
+    reads_identity: ClassVar[bool] = True
 
     def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
         value: object | None = identity.claims if identity is not None else None
@@ -305,8 +327,12 @@ def text_values(value: object, name: str) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return (value,) if value else ()
-    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(item, str) for item in value):
-        return tuple(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            if not isinstance(item, str):
+                break
+        else:
+            return tuple(value)
     raise MalformedAttribute(f"{name} must be text or a list of texts")
 
 
@@ -333,7 +359,7 @@ def _converted(value: str, wanted: AttributeType, name: str) -> str | int | floa
         try:
             # int() takes digits of every script, underscores and spaces; a policy compares plain numbers.
             if value.isascii() and "_" not in value and value == value.strip():
-                number = wanted(value)
+                number = float(value) if wanted is float else int(value)
                 if math.isfinite(number):
                     return number
         except ValueError:

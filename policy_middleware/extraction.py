@@ -47,6 +47,8 @@ class ContextRequest(SourceRequest, Protocol):
     @property
     def path(self) -> str: ...
     @property
+    def root_path(self) -> str: ...
+    @property
     def client(self) -> str | None: ...
     @property
     def route(self) -> RoutePolicy | None: ...
@@ -96,6 +98,13 @@ class Extraction:
         self._attributes = tuple(
             (_attribute_path(name), as_source(spec, f"attributes[{name!r}]"))
             for name, spec in settings.attributes.items()
+        )
+        # Reading the framework's user may cost a session look-up, and here nothing would ask for it.
+        self._identity_unused = (
+            settings.identity is None
+            and self._subject is not None
+            and self._roles is not None
+            and not any(source.reads_identity for source in self._all() if source is not None)
         )
         self._anonymous = settings.on_missing_identity == ANONYMOUS
         self._fallback_tenant = None if settings.on_missing_tenant == "400" else settings.on_missing_tenant
@@ -152,8 +161,11 @@ class Extraction:
         attributes: dict[str, AttributeValue],
         failures: list[Failure],
     ) -> Identity | None:
-        found = _read(self._identity, view, custom, None, failures)
-        identity = identity_of(found)
+        identity = (
+            None
+            if self._identity_unused
+            else identity_of(_read(self._identity, view, custom, None, failures))
+        )
         subject: object | None = None if identity is None else identity.id
         if self._subject is not None:
             subject = _read(self._subject, view, custom, identity, failures)
@@ -169,7 +181,7 @@ class Extraction:
                 )
             attributes["subject.type"] = ANONYMOUS
         else:
-            attributes["subject.id"] = str(subject)
+            attributes["subject.id"] = subject if isinstance(subject, str) else str(subject)
             attributes["subject.type"] = USER
         if self._roles is not None:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -112,7 +112,7 @@ ENFORCER_SETTINGS: Final = frozenset(EnforcerSettings.model_fields)
 GATE_SETTINGS: Final = frozenset(GateSettings.model_fields)
 
 
-def check_names(names: Sequence[str]) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Raise SettingsError for the first name that is no setting, with the nearest one that is."""
     known = ENFORCER_SETTINGS | GATE_SETTINGS | {"enforcer"}
     for name in names:

@@ -1,0 +1,86 @@
+"""An approval on the wire, shaped as OpenID AuthZEN's Access Request and Approval Profile (draft)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policy_middleware.approvals import ApprovalStatus, ApprovalTask
+from policy_middleware.model.times import format_time
+from policy_middleware.responses import (
+    APPROVAL_ID_HEADER,
+    DECISION_ID_HEADER,
+    Headers,
+    Response,
+    json_response,
+)
+from policy_middleware.settings import GateSettings
+
+REQUESTS_PATH: Final = "/access/v1/requests"
+"""Where tasks live below the prefix; the profile's resource for access requests."""
+
+POLL_AFTER: Final = 5
+"""Seconds between two looks at a pending task."""
+
+
+def task_url(settings: GateSettings, root_path: str, task_id: str) -> str:
+    """Return where a task is looked up: absolute by `public_url`, else relative to the host.
+
+    Never built from the Host header, which the client chooses.
+    """
+    base = root_path if settings.public_url is None else settings.public_url.rstrip("/")
+    return f"{base}{settings.prefix}{REQUESTS_PATH}/{task_id}"
+
+
+def task_document(task: ApprovalTask, settings: GateSettings, root_path: str) -> dict[str, object]:
+    """Return the profile's `task` object with what its requester may know."""
+    url = task_url(settings, root_path, task.id)
+    document: dict[str, object] = {
+        "id": task.id,
+        "status": task.status.value,
+        "status_endpoint": url,
+        "expires_at": format_time(task.deadline),
+        "approvals": {"required": task.approvals_required, "received": task.approvals_received},
+        "links": {"cancel": f"{url}/cancel"} if task.status is ApprovalStatus.PENDING else {},
+        "display": {"summary": f"{task.requester} asks for {task.action}", "reason": task.reason},
+    }
+    if task.consumed_at is not None:
+        document["consumed_at"] = format_time(task.consumed_at)
+    if (
+        task.status is ApprovalStatus.APPROVED
+        and task.consumed_at is None
+        and task.approved_at is not None
+        and task.approved_until is not None
+    ):
+        document["result"] = {
+            "mode": "reevaluate",
+            "approval": {
+                "id": task.id,
+                "approved_at": format_time(task.approved_at),
+                "approved_until": format_time(task.approved_until),
+            },
+        }
+    return document
+
+
+def pending_response(
+    task: ApprovalTask, settings: GateSettings, root_path: str, decision_id: str
+) -> Response:
+    """Build the 202 that tells a client where to wait and what to send then."""
+    headers: Headers = (
+        ("Location", task_url(settings, root_path, task.id)),
+        ("Retry-After", str(POLL_AFTER)),
+        (APPROVAL_ID_HEADER, task.id),
+        (DECISION_ID_HEADER, decision_id),
+    )
+    document = {
+        "task": task_document(task, settings, root_path),
+        "decision_id": decision_id,
+        "reason": task.reason,
+    }
+    return json_response(202, document, headers=headers)
+
+
+def status_response(task: ApprovalTask, settings: GateSettings, root_path: str) -> Response:
+    """Build the answer of the status endpoint; while the task is pending it says when to come back."""
+    waiting: Headers = (("Retry-After", str(POLL_AFTER)),) if task.status is ApprovalStatus.PENDING else ()
+    return json_response(200, {"task": task_document(task, settings, root_path)}, headers=waiting)

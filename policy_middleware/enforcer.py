@@ -1,0 +1,185 @@
+"""The policy decision point: snapshot, engine, approvals and decision log brought together."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Self
+
+from policy_middleware.approvals import ApprovalQueue, open_approvals
+from policy_middleware.decision_log import DecisionLog, open_sinks
+from policy_middleware.engines import Engine, LocalEngine
+from policy_middleware.evaluation.policy_set import PolicySet
+from policy_middleware.evaluation.trace import Explanation
+from policy_middleware.model.context import RequestContext
+from policy_middleware.model.decision import Matched, Outcome, PolicyDecision
+from policy_middleware.model.documents import RawDocument
+from policy_middleware.model.effect import Effect
+from policy_middleware.model.errors import NoUsablePolicy, StoreUnavailable
+from policy_middleware.settings import EnforcerSettings
+from policy_middleware.stores.opening import open_store
+from policy_middleware.stores.protocol import UNSET, ExpectedRevision, StoredRevision
+from policy_middleware.stores.snapshots import Snapshots
+
+Context = Mapping[str, object] | RequestContext
+"""What is asked: a RequestContext, or plain data that `RequestContext.from_mapping` understands."""
+
+_NO_REVISIONS: Final[Mapping[str, str]] = MappingProxyType({})
+_OUTAGE_ALLOWED: Final = Outcome(
+    Effect.ALLOW,
+    "The policy store is unavailable and the operator chose on_store_failure='allow'.",
+    None,
+    None,
+    Matched.STORE_UNAVAILABLE,
+)
+
+
+class PolicyEnforcer:
+    """Decides requests over the policies of a store; one per process, shared by every thread and loop.
+
+    Make one with `from_url` or `from_settings`. It starts its threads on first use and again after a fork.
+    """
+
+    def __init__(self, settings: EnforcerSettings) -> None:
+        self.settings = settings
+        store = open_store(settings.store_url, key_prefix=settings.key_prefix)
+        self.snapshots: Final = Snapshots(
+            store,
+            on_missing_policy=settings.on_missing_policy,
+            max_stale=settings.max_stale,
+            require_global=settings.require_global,
+            max_tenants=settings.max_tenants,
+            max_document_bytes=settings.max_document_bytes,
+        )
+        self.approvals: Final[ApprovalQueue] = open_approvals(store)
+        self.decision_log: Final = DecisionLog(
+            open_sinks(settings.decision_log), capacity=settings.decision_log_queue
+        )
+        self._engine: Final[Engine] = LocalEngine()
+        self._new_decision_id = _decision_ids()
+
+    @classmethod
+    def from_url(cls, url: str, **settings: object) -> Self:
+        """Open an enforcer on `memory://`, `file:///directory`, `redis://`, `rediss://` or `unix://`.
+
+        Any keyword of `EnforcerSettings` may be given; the rest comes from `POLICY_*` in the environment.
+        Raises SettingsError; an unreachable store is no error here but at the first decision.
+        """
+        return cls.from_settings({**settings, "store_url": url})
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, object]) -> Self:
+        """Open an enforcer on explicit settings over those of the environment; raises SettingsError."""
+        return cls(EnforcerSettings.load(settings))
+
+    def evaluate(self, context: Context) -> PolicyDecision:
+        """Decide without any side effect; may load the tenant's documents first.
+
+        Raises ContextError for a context that cannot be asked, NoUsablePolicy when there is only an invalid
+        document, StoreUnavailable when there is no usable store (and `on_store_failure` is `deny`).
+        """
+        if not isinstance(context, RequestContext):
+            context = RequestContext.from_mapping(context)
+        policies = self.snapshots.current(context.tenant)
+        if policies is None:
+            return self.load_and_evaluate(context)
+        return self.evaluate_with(policies, context)
+
+    def decide(self, context: Context) -> PolicyDecision:
+        """Decide and write exactly one decision record; raises what `evaluate` raises."""
+        if not isinstance(context, RequestContext):
+            context = RequestContext.from_mapping(context)
+        decision = self.evaluate(context)
+        self.decision_log.append(decision, context)
+        return decision
+
+    def explain(self, context: Context) -> Explanation:
+        """Return the rule-by-rule trace of a decision; raises what `evaluate` raises."""
+        if not isinstance(context, RequestContext):
+            context = RequestContext.from_mapping(context)
+        return self._policies(context.tenant).explain(context)
+
+    def evaluate_with(self, policies: PolicySet, context: RequestContext) -> PolicyDecision:
+        """Decide over documents in hand: the steady path, in memory only."""
+        return PolicyDecision(
+            self._new_decision_id(), self._engine.evaluate(policies, context), policies.revisions
+        )
+
+    def load_and_evaluate(self, context: RequestContext) -> PolicyDecision:
+        """Load what is not in memory, then decide; may block; raises what `evaluate` raises."""
+        try:
+            policies = self.snapshots.load(context.tenant)
+        except NoUsablePolicy:
+            raise
+        except StoreUnavailable:
+            if self.settings.on_store_failure == "allow":
+                return PolicyDecision(self._new_decision_id(), _OUTAGE_ALLOWED, _NO_REVISIONS)
+            raise
+        return self.evaluate_with(policies, context)
+
+    def evaluate_approved(
+        self, decision: PolicyDecision, context: RequestContext, satisfied: frozenset[tuple[str, str, str]]
+    ) -> PolicyDecision:
+        """Decide again with approvals granted: they stand for allow, plus every mask rule that matches.
+
+        `satisfied` holds (document, rule id, rule digest). The decision keeps its id.
+        """
+        policies = self._policies(context.tenant)
+        outcome = policies.evaluate_approved(context, satisfied)
+        return PolicyDecision(decision.decision_id, outcome, policies.revisions)
+
+    def refuse(self, reason: str, matched: Matched = Matched.REFUSAL) -> PolicyDecision:
+        """Make the decision that stands for a request that was refused before it could be decided."""
+        return PolicyDecision(
+            self._new_decision_id(), Outcome(Effect.DENY, reason, None, None, matched), _NO_REVISIONS
+        )
+
+    def publish(
+        self,
+        name: str,
+        document: RawDocument,
+        *,
+        author: str | None = None,
+        note: str | None = None,
+        expected_revision: ExpectedRevision = UNSET,
+    ) -> StoredRevision:
+        """Validate a document and put it in force, all or nothing.
+
+        With `expected_revision` (SHA-256 hex) only if that is the stored one; None: if there is none.
+        Raises DocumentError, RevisionConflict or StoreUnavailable; then nothing has changed.
+        """
+        return self.snapshots.publish(
+            name, document, author=author, note=note, expected_revision=expected_revision
+        )
+
+    def close(self) -> None:
+        """Write what waits to be written and stop every thread; also done at interpreter exit."""
+        self.snapshots.close()
+        self.decision_log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _policies(self, tenant: str) -> PolicySet:
+        return self.snapshots.current(tenant) or self.snapshots.load(tenant)
+
+
+def _decision_ids() -> Callable[[], str]:
+    """Return a maker of ids: a random prefix per process and a counter, so that an id costs 0.2 us."""
+    pid = 0
+    take: Callable[[], int] = itertools.count(1).__next__
+    prefix = ""
+
+    def new() -> str:
+        nonlocal pid, prefix
+        if pid != os.getpid():  # a forked child must not repeat its parent's ids
+            prefix, pid = secrets.token_hex(8), os.getpid()
+        return f"{prefix}-{take()}"
+
+    return new

@@ -1,0 +1,416 @@
+"""The request pipeline every adapter shares, a step machine without I/O of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from policy_middleware.attributes import Custom
+from policy_middleware.endpoints import Endpoints
+from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.extraction import CustomValues, Extraction, Refused, await_sources, run_sources
+from policy_middleware.masking import ResponseMask
+from policy_middleware.model.context import RequestContext
+from policy_middleware.model.decision import Matched, PolicyDecision
+from policy_middleware.model.effect import Effect
+from policy_middleware.model.errors import MaskError, SettingsError, StoreUnavailable
+from policy_middleware.parking import ApprovalExchange, Settled
+from policy_middleware.responses import (
+    DECISION_ID_HEADER,
+    Headers,
+    ProblemType,
+    Response,
+    prefers_html,
+    problem,
+    unauthenticated,
+    unavailable,
+)
+from policy_middleware.routing import WEBSOCKET, RoutePolicy, routes_table
+from policy_middleware.settings import ENFORCER_SETTINGS, GATE_SETTINGS, GateSettings, check_names
+
+
+class RequestView(Protocol):
+    """What an adapter tells about one request; it reads lazily and is used by one request only."""
+
+    @property
+    def method(self) -> str:
+        """Upper case, as dispatched on; `WEBSOCKET` for a WebSocket handshake."""
+
+    @property
+    def path(self) -> str:
+        """The decoded path below the application's root, as its router sees it."""
+
+    @property
+    def root_path(self) -> str:
+        """The part of the path before the application (`root_path`, `SCRIPT_NAME`)."""
+
+    @property
+    def query(self) -> str:
+        """The raw query string without `?`."""
+
+    @property
+    def host(self) -> str | None:
+        """The Host header: what the client says, not to be trusted."""
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address as the server reports it."""
+
+    @property
+    def route(self) -> RoutePolicy | None:
+        """The route that will run; None when none matched or the protocol knows none."""
+
+    @property
+    def path_params(self) -> Mapping[str, object]:
+        """The route's converted path parameters."""
+
+    @property
+    def native(self) -> object:
+        """The framework's own request object: what custom callables receive."""
+
+    @property
+    def joins_duplicates(self) -> bool:
+        """True where the server folds repeated headers into one with commas (WSGI)."""
+
+    def header(self, name: str) -> Sequence[str]:
+        """Return every value of the header with this lower-case name, in order."""
+
+    def user(self) -> object | None:
+        """Return the user the framework itself authenticated, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """`run()` may block (store, approvals, a synchronous source); it returns the next step."""
+
+    run: Callable[[], Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """`await run()` returns the next step (an asynchronous source)."""
+
+    run: Callable[[], Awaitable[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """Read the request body up to `limit` bytes, keep it for the handler, and call `resume`.
+
+    `resume` takes the body, or None when it is longer than the limit; it returns the next step.
+    """
+
+    limit: int
+    resume: Callable[[bytes | None], Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Run the handler and leave its response untouched but for `headers`; no decision means exempt."""
+
+    decision: PolicyDecision | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProceedMasked:
+    """Run the handler and pass its response through `mask`; on MaskError send `refuse(error)` instead."""
+
+    decision: PolicyDecision
+    headers: Headers
+    mask: ResponseMask
+    refuse: Callable[[MaskError], Response]
+    masked: Callable[[int], None]
+    """To be called with the number of masked values once the response is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answer without running the handler.
+
+    `html` says that this is a denial for a client that prefers text/html: the framework may render its own
+    403 page instead of `response`, keeping `response.status` and the X-Policy-* headers.
+    """
+
+    decision: PolicyDecision | None
+    response: Response
+    html: bool = False
+
+
+FinalStep = Proceed | ProceedMasked | Respond
+Step = Blocking | Awaiting | ReadBody | FinalStep
+
+
+class Gate:
+    """Decides requests for one application; immutable and shared by every request.
+
+    Raises SettingsError at construction for settings that cannot work.
+    """
+
+    def __init__(self, enforcer: PolicyEnforcer, settings: GateSettings) -> None:
+        self.enforcer: Final = enforcer
+        self.settings: Final = settings
+        self.routes: Final = routes_table(settings.routes)
+        self._extraction = Extraction(settings)
+        self._custom = bool(self._extraction.blocking or self._extraction.awaited)
+        self._observing = settings.mode == "observe"
+        self._exempt = frozenset(path.rstrip("/") for path in settings.exempt)
+        self._exempt_below = tuple(path + "/" for path in self._exempt)
+        self._endpoints = Endpoints(enforcer, settings)
+        self._current = enforcer.snapshots.current
+        self._record = enforcer.decision_log.append
+
+    def owns(self, path: str) -> bool:
+        """True for the package's own pages; to be asked before routing."""
+        return self._endpoints.own(path)
+
+    def exempts(self, path: str) -> bool:
+        """True for a path below one of the exempt ones, compared by whole segments."""
+        return path in self._exempt or path.startswith(self._exempt_below)
+
+    def open(self, view: RequestView) -> Step:
+        """Return the first step for a request."""
+        route = view.route
+        if (route is not None and route.exempt) or self.exempts(view.path):
+            return _EXEMPT
+        if self._custom:
+            return self._collect(view)
+        return self._decide(view, _NOTHING_COLLECTED)
+
+    def undecided(self, view: RequestView) -> FinalStep:
+        """Answer for a response that no decision preceded (an operator's error, so it is logged as one)."""
+        log.error(
+            "an undecided response to %s %s was held back: something answered before the policy middleware "
+            "could decide; move that middleware inside, or exempt the path",
+            view.method,
+            view.path,
+        )
+        refusal = Refused(
+            ProblemType.UNDECIDED, "The response was held back: no policy decision preceded it."
+        )
+        return self._refuse(view, refusal)
+
+    def unverified(self, view: RequestView, decision: PolicyDecision, ran: str) -> Response:
+        """Answer for a response of another route (`ran`) than the one that was decided on."""
+        log.error(
+            "decision %s was made for route %s, but the application ran %s: the response was held back; "
+            "a middleware further inside rewrites paths, so install the policy middleware inside it",
+            decision.decision_id,
+            view.route.template if view.route else view.path,
+            ran,
+        )
+        self.enforcer.decision_log.event("route_mismatch", decision.decision_id, {"ran": ran})
+        return problem(
+            ProblemType.UNDECIDED,
+            "The response was held back: another route ran than the one decided on.",
+            decision_id=decision.decision_id,
+        )
+
+    # -- the way of a request ---------------------------------------------------------------------------
+
+    def _collect(self, view: RequestView) -> Step:
+        """Run the application's own sources where they may run."""
+        blocking, awaited = self._extraction.blocking, self._extraction.awaited
+
+        def run_blocking(values: dict[Custom, object]) -> Step:
+            values.update(run_sources(blocking, view))
+            return self._decide(view, values, may_block=True)
+
+        if not awaited:
+            return Blocking(lambda: run_blocking({}))
+
+        async def run_awaited() -> Step:
+            values = await await_sources(awaited, view)
+            return Blocking(lambda: run_blocking(values)) if blocking else self._decide(view, values)
+
+        return Awaiting(run_awaited)
+
+    def _decide(self, view: RequestView, custom: CustomValues, *, may_block: bool = False) -> Step:
+        try:
+            context = self._extraction.context(view, custom)
+        except Refused as refusal:
+            return self._refuse(view, refusal)
+        if self._endpoints.own(view.path):
+            return Blocking(lambda: Respond(None, self._endpoints.answer(view, context)))
+        policies = self._current(context.tenant)
+        if policies is not None:
+            return self._enforce(view, context, self.enforcer.evaluate_with(policies, context))
+        if may_block:
+            return self._load(view, context)
+        return Blocking(lambda: self._load(view, context))
+
+    def _load(self, view: RequestView, context: RequestContext) -> Step:
+        try:
+            decision = self.enforcer.load_and_evaluate(context)
+        except StoreUnavailable as error:
+            log.error("request refused, no usable policy for tenant %r: %s", context.tenant, error)
+            refusal = Refused(
+                ProblemType.STORE_UNAVAILABLE, "The policy of this tenant cannot be read at the moment."
+            )
+            refusal.attributes = context.attributes
+            return self._refuse(view, refusal, Matched.STORE_UNAVAILABLE)
+        return self._enforce(view, context, decision)
+
+    def _enforce(self, view: RequestView, context: RequestContext, decision: PolicyDecision) -> Step:
+        effect = decision.outcome.effect
+        if effect is Effect.REQUIRE_APPROVAL and not self._observing and view.method != WEBSOCKET:
+            return self._approval(view, context, decision)
+        self._record(decision, context, enforced=not self._observing)
+        return self._answer(view, decision, context)
+
+    def _answer(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> FinalStep:
+        """Turn a recorded decision into what the adapter does."""
+        effect = decision.outcome.effect
+        if effect is Effect.ALLOW or self._observing:
+            return Proceed(decision, ((DECISION_ID_HEADER, decision.decision_id),))
+        if effect is Effect.MASK and view.method != WEBSOCKET:
+            return self._masked(view, decision)
+        return self._denied(view, decision, context)
+
+    def _denied(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> Respond:
+        missing = decision.matched is Matched.MISSING_POLICY
+        kind = ProblemType.POLICY_MISSING if missing else ProblemType.DENIED
+        detail = decision.reason
+        if decision.effect is not Effect.DENY:
+            detail = (
+                f"{detail} (A WebSocket cannot be {_WEBSOCKET_LIMITS[decision.effect]}, so it is denied.)"
+            )
+        members: dict[str, object] = {"action": context.attributes["action"]}
+        if self.settings.expose == "debug":
+            members |= {
+                "rule": decision.rule_id,
+                "document": decision.document,
+                "matched": decision.matched,
+                "indeterminate": decision.indeterminate,
+                "revisions": dict(decision.revisions),
+            }
+        response = problem(kind, detail, decision_id=decision.decision_id, members=members)
+        accept = ",".join(view.header("accept"))
+        return Respond(decision, response, html=prefers_html(accept))
+
+    def _masked(self, view: RequestView, decision: PolicyDecision) -> ProceedMasked:
+        spec = decision.obligations.mask
+        if spec is None:
+            raise AssertionError("a mask decision carries a mask")
+
+        def refuse(error: MaskError) -> Response:
+            log.error("response withheld, decision %s: %s", decision.decision_id, error)
+            self.enforcer.decision_log.event("mask_failed", decision.decision_id, {"error": str(error)})
+            return problem(
+                ProblemType.MASK_FAILED,
+                "The response has to be masked and could not be.",
+                decision_id=decision.decision_id,
+            )
+
+        def masked(count: int) -> None:
+            self.enforcer.decision_log.event("masked", decision.decision_id, {"count": count})
+
+        return ProceedMasked(
+            decision,
+            ((DECISION_ID_HEADER, decision.decision_id),),
+            ResponseMask(spec, method=view.method, max_body=self.settings.max_masked_body),
+            refuse,
+            masked,
+        )
+
+    def _refuse(self, view: RequestView, refusal: Refused, matched: Matched = Matched.REFUSAL) -> FinalStep:
+        """Record a refusal that no policy made, and answer it (or, observing, let the request pass)."""
+        decision = self.enforcer.refuse(refusal.detail, matched)
+        tenant = refusal.attributes.get("tenant")
+        context = RequestContext(tenant if isinstance(tenant, str) else "", refusal.attributes)
+        self._record(decision, context, enforced=not self._observing, refusal=refusal.kind)
+        if self._observing and not self._endpoints.own(view.path):
+            return Proceed(decision, ((DECISION_ID_HEADER, decision.decision_id),))
+        answer = _REFUSALS.get(refusal.kind, problem)
+        return Respond(decision, answer(refusal.kind, refusal.detail, decision_id=decision.decision_id))
+
+    def _approval(self, view: RequestView, context: RequestContext, decision: PolicyDecision) -> Step:
+        """Bind the request, body included, to an approval: park it, or use the approval it brings."""
+        parked = ApprovalExchange(self.enforcer, self.settings, view, context, decision)
+
+        def finish(settled: Settled) -> FinalStep:
+            self._record(settled.decision, context, approval_id=settled.approval_id)
+            if settled.response is not None:
+                return Respond(settled.decision, settled.response)
+            return self._answer(view, settled.decision, context)
+
+        impossible = parked.impossible
+        if impossible is not None:
+            return finish(impossible)
+        return ReadBody(self.settings.max_body, lambda body: Blocking(lambda: finish(parked.settle(body))))
+
+
+def build_gate(options: Mapping[str, object]) -> Gate:
+    """Make the gate of an application from an adapter's options: `enforcer`, or the settings to make one.
+
+    Raises SettingsError for unknown, missing or contradictory settings.
+    """
+    check_names(options)
+    request_side = {name: value for name, value in options.items() if name in GATE_SETTINGS}
+    store_side = {name: value for name, value in options.items() if name in ENFORCER_SETTINGS}
+    enforcer = options.get("enforcer")
+    if enforcer is None:
+        enforcer = PolicyEnforcer.from_settings(store_side)
+    elif not isinstance(enforcer, PolicyEnforcer):
+        raise SettingsError(
+            f"enforcer: {enforcer!r} is no PolicyEnforcer; make one with PolicyEnforcer.from_url"
+        )
+    elif store_side:
+        raise SettingsError(
+            f"{min(store_side)}: belongs to the enforcer, which is given already; set it there"
+        )
+    return Gate(enforcer, GateSettings.load(request_side))
+
+
+def drive(step: Step, read_body: Callable[[int], bytes | None]) -> FinalStep:
+    """Take every step in place, as synchronous servers do; `read_body(limit)` reads and keeps the body."""
+    while True:
+        if isinstance(step, Blocking):
+            step = step.run()
+        elif isinstance(step, ReadBody):
+            step = step.resume(read_body(step.limit))
+        elif isinstance(step, Awaiting):
+            step = asyncio.run(_completed(step))
+        else:
+            return step
+
+
+async def drive_async(
+    step: Step,
+    read_body: Callable[[int], Awaitable[bytes | None]],
+    run_blocking: Callable[[Callable[[], Step]], Awaitable[Step]],
+) -> FinalStep:
+    """Take every step without holding the event loop; `run_blocking` runs a callable in a worker thread."""
+    while True:
+        if isinstance(step, Blocking):
+            step = await run_blocking(step.run)
+        elif isinstance(step, ReadBody):
+            step = step.resume(await read_body(step.limit))
+        elif isinstance(step, Awaiting):
+            step = await step.run()
+        else:
+            return step
+
+
+async def _completed(step: Awaiting) -> Step:
+    return await step.run()
+
+
+log: Final = logging.getLogger("policy_middleware")
+
+_EXEMPT: Final = Proceed(None)
+_NOTHING_COLLECTED: Final[CustomValues] = MappingProxyType({})
+_REFUSALS: Final = {
+    ProblemType.IDENTITY_MISSING: unauthenticated,
+    ProblemType.CREDENTIAL_INVALID: unauthenticated,
+    ProblemType.STORE_UNAVAILABLE: unavailable,
+    ProblemType.ATTRIBUTE_UNAVAILABLE: unavailable,
+}
+_WEBSOCKET_LIMITS: Final = {
+    Effect.REQUIRE_APPROVAL: "parked for approval",
+    Effect.MASK: "masked",
+}

@@ -1,0 +1,260 @@
+"""The policy middleware for any WSGI application (PEP 3333), and what the WSGI frameworks' adapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from http import HTTPStatus
+from types import MappingProxyType, TracebackType
+from typing import Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.gate import ProceedMasked, Respond, build_gate, drive
+from policy_middleware.masking import ResponseMask, stripped_request_headers
+from policy_middleware.model.errors import MaskError
+from policy_middleware.responses import Headers, Response
+from policy_middleware.routing import RoutePolicy
+from policy_middleware.wsgi_input import read_body
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+Write = Callable[[bytes], object]
+
+DECIDED: Final = "policy_middleware.decided"
+"""Environ key: the enforcers that have decided on this request, each with the method and path it saw."""
+
+_BODILESS_VARIABLES: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+class EnvironView:
+    """One request as the gate sees it, read from a WSGI environ; `native` is what custom sources receive."""
+
+    __slots__ = ("environ", "method", "native", "path", "path_params", "root_path", "route")
+
+    joins_duplicates = True
+
+    def __init__(
+        self,
+        environ: WSGIEnvironment,
+        *,
+        native: object | None = None,
+        route: RoutePolicy | None = None,
+        path_params: Mapping[str, object] = _NO_PARAMETERS,
+    ) -> None:
+        self.environ = environ
+        self.native = environ if native is None else native
+        self.route = route
+        self.path_params = path_params
+        self.method = str(environ.get("REQUEST_METHOD", "GET")).upper()
+        self.path = router_path(environ)
+        self.root_path = _decoded(environ.get("SCRIPT_NAME"))
+
+    @property
+    def query(self) -> str:
+        """The raw query string."""
+        return str(self.environ.get("QUERY_STRING", ""))
+
+    @property
+    def host(self) -> str | None:
+        """The Host header."""
+        return _text(self.environ.get("HTTP_HOST"))
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address, or what a trusted proxy middleware outside has put in its place."""
+        return _text(self.environ.get("REMOTE_ADDR")) or None
+
+    def header(self, name: str) -> tuple[str, ...]:
+        """Return the header's only value: the server has folded repeated ones into it."""
+        variable = _BODILESS_VARIABLES.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        value = self.environ.get(variable)
+        return () if value is None else (str(value),)
+
+    def user(self) -> object | None:
+        """Return None: WSGI itself knows no user."""
+        return None
+
+
+class PolicyMiddleware:
+    """Decide every request before a WSGI application sees it.
+
+    Takes `enforcer=` or the settings to make one, and the settings of the request side; raises SettingsError.
+    WSGI knows no routes, so actions are `METHOD /path`. Put it inside the middleware that rewrites methods or
+    paths, and inside the one that compresses or caches responses.
+    """
+
+    def __init__(self, app: WSGIApplication, **options: object) -> None:
+        self._app = app
+        self.gate: Final = build_gate(options)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        gate = self.gate
+        if is_decided(environ, gate.enforcer):
+            return self._app(environ, start_response)
+        view = EnvironView(environ)
+        final = drive(gate.open(view), partial(read_body, environ))
+        if isinstance(final, Respond):
+            return send(final.response, environ, start_response)
+        if final.decision is not None:
+            mark_decided(environ, gate.enforcer)
+        if isinstance(final, ProceedMasked):
+            return masked_answer(final, self._app, without_unmaskable(environ, view.method), start_response)
+        return self._app(environ, adding_headers(start_response, final.headers))
+
+
+def router_path(environ: WSGIEnvironment) -> str:
+    """Return PATH_INFO as routers read it: decoded from UTF-8, beginning with exactly one slash."""
+    # Werkzeug and Bottle run `/docs` for `//docs`, and for the `docs` that is left by a server which cuts
+    # SCRIPT_NAME off inside a segment; a rule about `/docs` has to see it as they do.
+    return "/" + _decoded(environ.get("PATH_INFO")).lstrip("/")
+
+
+def is_decided(environ: Mapping[str, object], enforcer: PolicyEnforcer) -> bool:
+    """True when this enforcer has decided this very request: a rewritten method or path is another one."""
+    decided = environ.get(DECIDED)
+    return isinstance(decided, tuple) and (enforcer, *_target(environ)) in decided
+
+
+def mark_decided(environ: WSGIEnvironment, enforcer: PolicyEnforcer) -> None:
+    """Let middlewares further inside that share the enforcer know that it has decided."""
+    decided = environ.get(DECIDED)
+    earlier = decided if isinstance(decided, tuple) else ()
+    environ[DECIDED] = (*earlier, (enforcer, *_target(environ)))
+
+
+# Clients invent methods without end, hence a bound.
+@lru_cache(maxsize=32)
+def unmaskable_variables(method: str) -> frozenset[str]:
+    """Return the environ keys that a handler must not see when its response is masked."""
+    headers = {"HTTP_" + name.upper().replace("-", "_") for name in stripped_request_headers(method)}
+    # A file handed to the server by descriptor would never come by the mask.
+    return frozenset(headers | {"wsgi.file_wrapper"})
+
+
+def without_unmaskable(environ: WSGIEnvironment, method: str) -> WSGIEnvironment:
+    """Return a copy of the environ without what leads to answers that cannot be masked."""
+    taken = unmaskable_variables(method)
+    return {name: value for name, value in environ.items() if name not in taken}
+
+
+def adding_headers(start_response: StartResponse, headers: Headers) -> StartResponse:
+    """Wrap `start_response` so that the response carries `headers` too."""
+    if not headers:
+        return start_response
+
+    def start(status: str, response_headers: list[tuple[str, str]], *exc_info: ExcInfo) -> Write:
+        # Some servers and test clients take two arguments, so a third is handed on only when there is one.
+        return start_response(status, [*response_headers, *headers], *exc_info)
+
+    return start
+
+
+def send(response: Response, environ: Mapping[str, object], start_response: StartResponse) -> list[bytes]:
+    """Send a complete response of the package's own."""
+    start_response(status_line(response.status), list(response.headers))
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [response.body]
+
+
+def status_line(status: int) -> str:
+    """Return `403 Forbidden` for 403."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} Unknown"
+
+
+def masked_answer(
+    step: ProceedMasked, app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
+) -> list[bytes]:
+    """Run the application and answer with its response masked.
+
+    What the application raises goes on to the server; nothing has been sent by then.
+    """
+    collected = Collected(step.mask)
+    collected.drain(app(environ, collected.start_response))
+    return collected.answer(step, environ, start_response)
+
+
+class Collected:
+    """The server's side of an application whose response is masked: it keeps what a server would send."""
+
+    def __init__(self, mask: ResponseMask) -> None:
+        self._mask = mask
+        self._started = False
+        self._fed = False
+        self.status = ""
+        self.error: MaskError | None = None
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None, /
+    ) -> Write:
+        """Take status and headers; as on a server, an application may start anew until the first byte."""
+        if self._fed and exc_info is not None and exc_info[1] is not None:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if exc_info is None and self._started:
+            raise AssertionError("start_response was called a second time without exc_info")
+        self._started = True
+        self.status, self.error = status, None
+        try:
+            self._mask.open(int(status[:3]), headers)
+        except MaskError as error:
+            self.error = error
+        return self.feed
+
+    def feed(self, chunk: bytes) -> bool:
+        """Take a piece of the body; False when the response is lost already."""
+        if not self._started:
+            raise AssertionError("the application sent a body before calling start_response")
+        self._fed = self._fed or bool(chunk)
+        # An error must not surface inside the application's write(), where it could be answered with data.
+        if self.error is None:
+            try:
+                self._mask.feed(chunk)
+            except MaskError as error:
+                self.error = error
+        return self.error is None
+
+    def drain(self, body: Iterable[bytes]) -> None:
+        """Read the application's iterable until its end or the first error, and close it."""
+        try:
+            if self.error is None:
+                all(map(self.feed, body))
+        finally:
+            close_body(body)
+
+    def answer(
+        self, step: ProceedMasked, environ: Mapping[str, object], start_response: StartResponse
+    ) -> list[bytes]:
+        """Send the masked response, or a refusal without one byte of the original."""
+        try:
+            if self.error is not None:
+                raise self.error
+            masked = self._mask.close()
+        except MaskError as error:
+            return send(step.refuse(error), environ, start_response)
+        step.masked(masked.count)
+        start_response(self.status, [*masked.headers, *step.headers])
+        return [masked.body] if masked.body else []
+
+
+def close_body(body: Iterable[bytes]) -> None:
+    """Close what an application returned: the iterable itself, whether or not it was read to the end."""
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
+
+
+def _target(environ: Mapping[str, object]) -> tuple[object, str]:
+    return environ.get("REQUEST_METHOD"), f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _decoded(value: object) -> str:
+    """Undo PEP 3333's Latin-1 disguise of UTF-8 bytes, as every WSGI framework does."""
+    text = value if isinstance(value, str) else ""
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
