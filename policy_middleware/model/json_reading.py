@@ -24,6 +24,11 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*", re.ASCII)
 _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _LONGEST_INTEGER: Final = len(str(-(2**63)))
 _LONGEST_QUOTE: Final = 60
+_MEANINGS: Final = {
+    "Extra data": "something follows the end of the document",
+    "Invalid control character": "a quote is missing, or a line break inside text is not written \\n",
+}
+"""Messages of the standard library that would leave an author guessing."""
 _TOO_LARGE: Final = "is a number of more than 64 bits; write it as text"
 _NOT_TEXT: Final = "holds half of a surrogate pair, which is not text"
 
@@ -190,8 +195,9 @@ def _hint(error: json.JSONDecodeError) -> str:
     for python, written in (("True", "true"), ("False", "false"), ("None", "null")):
         if rest.startswith(python):
             return f"write {written} instead of {python}"
-    if error.msg.startswith("Extra data"):
-        return "something follows the end of the document"
+    for message, meaning in _MEANINGS.items():
+        if error.msg.startswith(message):
+            return meaning
     return error.msg[0].lower() + error.msg[1:]
 
 
