@@ -89,12 +89,14 @@ class RequestContext:
         for key, value in mapping.items():
             path = known_path(key)
             kind = value.__class__
-            if path is None or path in attributes:
+            if path is None or path in attributes:  # new to us, a clock's, or a second spelling
                 moment = _take(key, value, attributes, moment)
             elif kind is str or kind is int or kind is bool:
                 attributes[path] = value  # type: ignore[assignment]  # narrowed by class
-            elif (normal := attribute_value(key, value)) is not None:
-                attributes[path] = normal
+            elif kind is list or kind is float:
+                attributes[path] = attribute_value(key, value)  # type: ignore[assignment]  # never None here
+            else:
+                moment = _take(key, value, attributes, moment)
         if now is None:
             now = time.time() if moment is None else parse_time(TIME, moment)
         tenant = attributes.get("tenant")

@@ -296,4 +296,4 @@ class DocumentModel(AuthoredModel):
     combine: Literal["first_match", "most_restrictive"] = Field(
         "first_match", description="most_restrictive: every matching rule counts and the strictest wins."
     )
-    rules: list[RuleModel]
+    rules: list[RuleModel] = Field(description="In order: the first rule that holds decides.")
