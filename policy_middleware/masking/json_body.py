@@ -63,8 +63,8 @@ _Item = tuple[int, int, int, bool]
 def rewrite(text: str, root: Place | None) -> tuple[str, int]:
     """Return `text` with everything masked that `root` and its descendants ask for, and how many values were.
 
-    A dropped item takes one comma with it; its neighbours keep their whitespace. Raises MaskError when `text` is not
-    exactly one JSON value or is nested too deeply; messages name positions, never content.
+    A dropped item takes one comma with it; its neighbours keep their whitespace. Raises MaskError when `text`
+    is not exactly one JSON value or is nested too deeply; messages name positions, never content.
     """
     rewriter = _Rewriter(text)
     end = rewriter.value(_after(_SPACES, text, 0), root, 0)
