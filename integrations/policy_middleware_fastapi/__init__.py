@@ -7,7 +7,8 @@ try:
 except ImportError:
     raise MissingExtra("fastapi", "policy_middleware_fastapi") from None
 
-from policy_middleware_fastapi.dependency import PolicyRefusal, require
+from policy_middleware.asgi import PolicyRefusal
+from policy_middleware_fastapi.dependency import require
 from policy_middleware_fastapi.middleware import PolicyMiddleware
 from policy_middleware_fastapi.openapi import document
 

@@ -8,30 +8,17 @@ from typing import Any
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from policy_middleware.asgi.middleware import GATE_SCOPE_KEY
+from policy_middleware.asgi.middleware import GATE_SCOPE_KEY, PolicyRefusal
 from policy_middleware.asgi.workers import run_in_worker
 from policy_middleware.gate import ProceedMasked, Respond, drive_async
 from policy_middleware.model.decision import PolicyDecision
-from policy_middleware.model.errors import MaskError, PolicyError, SettingsError
-from policy_middleware.responses import ProblemType, Response, problem
+from policy_middleware.model.errors import MaskError, SettingsError
+from policy_middleware.responses import ProblemType, problem
 from policy_middleware.routing import policy_action, route_policy
 from policy_middleware_starlette.middleware import StarletteRequest
 
 DEPENDENCY_ACTION_ATTRIBUTE = "__policy_required__"
 """Where `require` leaves the name of its action on the dependency, for the OpenAPI document."""
-
-
-class PolicyRefusal(PolicyError):
-    """A dependency refuses the request; PolicyMiddleware answers with `response`.
-
-    It is no HTTPException, so that the application's own handler for those does not rewrite the problem
-    document; register an exception handler for PolicyRefusal to render it otherwise.
-    """
-
-    def __init__(self, response: Response, decision: PolicyDecision | None) -> None:
-        super().__init__(f"refused by policy with status {response.status}")
-        self.response = response
-        self.decision = decision
 
 
 def require(action: str, *, resource: str | None = None, tags: Sequence[str] = ()) -> Any:
@@ -59,12 +46,12 @@ def _check(annotate: Callable[[Callable[[], None]], Callable[[], None]]) -> Call
     annotate(further_action)
 
     async def check(connection: HTTPConnection) -> PolicyDecision | None:
-        gate, decided = connection.scope.get(GATE_SCOPE_KEY, (None, None))
-        if gate is None or decided is None:
+        gate, resolution = connection.scope.get(GATE_SCOPE_KEY, (None, None))
+        if gate is None:
             raise SettingsError(
                 "require(...) needs PolicyMiddleware: app.add_middleware(PolicyMiddleware, tenant=...)"
             )
-        view = StarletteRequest(connection.scope, decided.resolution)
+        view = StarletteRequest(connection.scope, resolution)
         template = view.route.template if view.route is not None else view.path
         view.route = route_policy(view.method, template, further_action)
         view.path_params = connection.path_params

@@ -8,9 +8,6 @@ from typing import Any, ClassVar
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 
-from policy_middleware.asgi.answering import send_answer
-from policy_middleware.asgi.protocol import Receive, Scope, Send
-from policy_middleware_fastapi.dependency import PolicyRefusal
 from policy_middleware_starlette import PolicyMiddleware as StarlettePolicyMiddleware
 from policy_middleware_starlette.resolver import RouteResolver
 
@@ -37,12 +34,3 @@ class PolicyMiddleware(StarlettePolicyMiddleware):
     """
 
     resolver_class: ClassVar[type[RouteResolver]] = FastAPIRouteResolver
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Decide, then run the application, mask it, or answer in its place."""
-        try:
-            await super().__call__(scope, receive, send)
-        except PolicyRefusal as refusal:
-            if scope["type"] not in ("http", "websocket"):
-                raise
-            await send_answer(refusal.response, scope, send)

@@ -59,12 +59,6 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
                 "policy and denials reach browsers as CORS errors: add CORSMiddleware after PolicyMiddleware"
             )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Decide, then run the application, mask it, or answer in its place."""
-        if scope["type"] == "lifespan":
-            self._check_own_prefix(scope)
-        await super().__call__(scope, receive, send)
-
     def request_of(self, scope: Scope) -> AsgiRequest:
         """Return the request with the route that will run."""
         return StarletteRequest(scope, self.resolve(scope))
@@ -114,7 +108,7 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
             )
         return router
 
-    def _check_own_prefix(self, scope: Scope) -> None:
+    def check_start_up(self, scope: Scope) -> None:
         """Raise SettingsError when the application has routes where the package serves its own pages."""
         router = self._router_for(scope)
         for route in self._resolver.candidates(router.routes) if router is not None else ():

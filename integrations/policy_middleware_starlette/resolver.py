@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from starlette.routing import BaseRoute, Host, Match, Mount
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute
 
 from policy_middleware.asgi import Resolution
 from policy_middleware.asgi.protocol import Scope, path_below_root
@@ -48,10 +48,12 @@ class RouteResolver:
             copy.update(child_scope)
             if route is None or partial:
                 # The router itself answers (404, 405, a redirect): no endpoint runs, so none is decided on.
-                return Resolution(None, {}, copy, copy.get("endpoint"), before, partial=partial)
+                return Resolution(None, {}, copy, copy.get("endpoint"), before, partial)
+            if not leads_inside(route):
+                return self._endpoint(route, prefix, copy, before)
             inner = _router_inside(route)
             if inner is None:
-                return self._resolved(route, prefix, copy, before)
+                return self._foreign(route, prefix, copy, before)
             if not _is(route, Host):
                 prefix += route.path_format.removesuffix(_REST_OF_PATH)
             router = inner
@@ -69,17 +71,19 @@ class RouteResolver:
                 partial = (route, child_scope, True)
         return partial or (None, {}, False)
 
-    def _resolved(self, route: Any, prefix: str, scope: dict[str, Any], before: object | None) -> Resolution:
+    def _endpoint(self, route: Any, prefix: str, scope: dict[str, Any], before: object | None) -> Resolution:
         endpoint = scope.get("endpoint")
-        path_params: Mapping[str, object] = scope.get("path_params", {})
         path_format = getattr(route, "path_format", None)
-        opaque = _is(route, Mount) or _is(route, Host)
-        if opaque:
-            # Of a mounted foreign application we know no routes: the rest of the path is its last parameter.
-            path_params = {**path_params, "path": path_below_root(scope)[1:]}
-            path_format = path_format or _REST_OF_PATH
         policy = None if path_format is None else self._policy_of(prefix + path_format, scope, endpoint)
-        return Resolution(policy, path_params, scope, endpoint, before, opaque=opaque)
+        return Resolution(policy, scope.get("path_params", {}), scope, endpoint, before)
+
+    def _foreign(self, route: Any, prefix: str, scope: dict[str, Any], before: object | None) -> Resolution:
+        """Resolve to a mounted application without known routes: the rest of the path is its parameter."""
+        endpoint = scope.get("endpoint")
+        path_params = {**scope.get("path_params", {}), "path": path_below_root(scope)[1:]}
+        template = prefix + getattr(route, "path_format", _REST_OF_PATH)
+        policy = self._policy_of(template, scope, endpoint)
+        return Resolution(policy, path_params, scope, endpoint, before, opaque=True)
 
     def _policy_of(self, template: str, scope: Scope, endpoint: object) -> RoutePolicy:
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET
@@ -111,10 +115,13 @@ def what_ran_instead(resolution: Resolution, scope: Scope, status: int) -> str |
     return f"{getattr(ran, '__module__', '')}.{name}"
 
 
+def leads_inside(route: object) -> bool:
+    """True for what hands a request to an application of its own: a mount or a host."""
+    return not isinstance(route, (Route, WebSocketRoute)) and (_is(route, Mount) or _is(route, Host))
+
+
 def _router_inside(route: Any) -> FoundRouter | None:
-    """Return the router that a mount or a host leads to, None for what runs an endpoint or a foreign app."""
-    if not (_is(route, Mount) or _is(route, Host)):
-        return None
+    """Return the router that a mount or a host leads to, None when that is a foreign application."""
     found = router_below(route.app)
     if found is None and (routes := route.routes) and all(isinstance(inner, BaseRoute) for inner in routes):
         # A middleware that does not call what it wraps `app` hides the router, but the mount knows it.

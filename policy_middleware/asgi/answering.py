@@ -41,10 +41,19 @@ async def _send_response(response: Response, body: bytes, send: Send, prefix: st
     await send({"type": prefix + RESPONSE_BODY, "body": body})
 
 
+class CutOff(OSError):
+    """A handler goes on with a response that was refused."""
+
+
+def was_cut_off(error: BaseException) -> bool:
+    """True for a CutOff and for what a framework makes of one (Starlette raises ClientDisconnect from it)."""
+    return isinstance(error, CutOff) or isinstance(error.__cause__ or error.__context__, CutOff)
+
+
 async def discard(message: Message) -> None:
     """Drop what a handler sends after its response was refused.
 
     One that goes on is told what ASGI 2.4 says of a client that is gone, so that endless streams end.
     """
     if message.get("more_body", False):
-        raise OSError("the response was refused by the policy middleware")
+        raise CutOff("the response was refused by the policy middleware")

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from typing import Final
 
-from policy_middleware.asgi.answering import send_answer
+from policy_middleware.asgi.answering import send_answer, was_cut_off
 from policy_middleware.asgi.masking import MaskingResponse, masked_scope
 from policy_middleware.asgi.passing import PassingResponse, Verify
 from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, raw_headers
 from policy_middleware.asgi.request import AsgiRequest, Resolution
 from policy_middleware.asgi.request_body import ClientLeft, ReplayedBody
 from policy_middleware.asgi.workers import run_in_worker
-from policy_middleware.gate import FinalStep, Gate, Proceed, ProceedMasked, Respond, build_gate, drive_async
+from policy_middleware.gate import Gate, Proceed, ProceedMasked, Respond, build_gate, drive_async
 from policy_middleware.model.decision import PolicyDecision
+from policy_middleware.model.errors import PolicyError
 from policy_middleware.responses import Response
 
 DECIDED_SCOPE_KEY: Final = "policy_middleware.decided"
 """Which enforcers have decided a request, each with the method and path it decided on."""
 
 GATE_SCOPE_KEY: Final = "policy_middleware.gate"
-"""The gate that decided last and the request as it saw it, for further checks inside the handler."""
+"""The gate that decided last and the resolution it decided on, for further checks inside the handler.
+
+Not the request: that refers to the scope, and a cycle would leave every request to the garbage collector.
+"""
+
+
+class PolicyRefusal(PolicyError):
+    """A further check inside the application refuses the request; PolicyMiddleware answers with `response`.
+
+    It is no HTTP exception of any framework, so that an application's handler for those does not rewrite the
+    problem document.
+    """
+
+    def __init__(self, response: Response, decision: PolicyDecision | None) -> None:
+        super().__init__(f"refused by policy with status {response.status}")
+        self.response = response
+        self.decision = decision
 
 
 class PolicyMiddleware:
@@ -42,6 +59,9 @@ class PolicyMiddleware:
         """Find out what the application's router will do with a request; None where there is no router."""
         return None
 
+    def check_start_up(self, scope: Scope) -> None:
+        """Check, when the server starts, what is known only then; raises SettingsError."""
+
     def request_of(self, scope: Scope) -> AsgiRequest:
         """Return the request as the gate sees it."""
         return AsgiRequest(scope, self.resolve(scope))
@@ -54,11 +74,17 @@ class PolicyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide, then run the application, mask it, or answer in its place."""
-        if scope["type"] not in ("http", "websocket") or self._is_decided(scope):
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            if kind == "lifespan":
+                self.check_start_up(scope)
+            await self.app(scope, receive, send)
+            return
+        if self._is_decided(scope):
             await self.app(scope, receive, send)
             return
         request = self.request_of(scope)
-        scope[GATE_SCOPE_KEY] = (self.gate, request)
+        scope[GATE_SCOPE_KEY] = (self.gate, request.resolution)
         step = self.gate.open(request)
         if step.__class__ is not Proceed:
             body = ReplayedBody(receive, request.header("content-length"))
@@ -67,7 +93,24 @@ class PolicyMiddleware:
                 step = await drive_async(step, body.read, run_in_worker)
             except ClientLeft:
                 return
-        await self._finish(step, request, scope, receive, send)
+        try:
+            if isinstance(step, Proceed):
+                if step.decision is not None or request.resolution is not None:
+                    verify = self._verification(request, step.decision)
+                    await self.app(
+                        scope, receive, PassingResponse(scope, send, raw_headers(step.headers), verify)
+                    )
+                else:
+                    await self.app(scope, receive, send)
+            elif isinstance(step, ProceedMasked):
+                await self._run_masked(step, request, scope, receive, send)
+            elif isinstance(step, Respond):
+                await self.respond(step, request, scope, receive, send)
+        except PolicyRefusal as refusal:
+            await send_answer(refusal.response, scope, send)
+        except Exception as error:
+            if not was_cut_off(error):
+                raise
 
     def _is_decided(self, scope: Scope) -> bool:
         """Mark the request as decided by this enforcer; True when it was marked already.
@@ -81,23 +124,14 @@ class PolicyMiddleware:
         scope[DECIDED_SCOPE_KEY] = (*marks, mark)
         return False
 
-    async def _finish(
-        self, step: FinalStep, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+    async def _run_masked(
+        self, step: ProceedMasked, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        if isinstance(step, Respond):
-            await self.respond(step, request, scope, receive, send)
-            return
-        headers = raw_headers(step.headers)
+        scope = masked_scope(scope)
         verify = self._verification(request, step.decision)
-        if isinstance(step, ProceedMasked):
-            scope = masked_scope(scope)
-            masking = MaskingResponse(step, scope, send, headers, verify)
-            await self.app(scope, receive, masking)
-            await masking.complete()
-            return
-        if headers or verify is not None:
-            send = PassingResponse(scope, send, headers, verify)
-        await self.app(scope, receive, send)
+        masking = MaskingResponse(step, scope, send, raw_headers(step.headers), verify)
+        await self.app(scope, receive, masking)
+        await masking.complete()
 
     def _verification(self, request: AsgiRequest, decision: PolicyDecision | None) -> Verify | None:
         """Return the check that the route decided on is the one that ran; None where no router is known."""

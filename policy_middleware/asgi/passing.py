@@ -9,7 +9,7 @@ from policy_middleware.asgi.protocol import STARTS, Message, RawHeaders, Scope, 
 from policy_middleware.responses import Response
 
 Verify = Callable[[Scope, int], Response | None]
-"""Given the scope after routing and the status, return the answer to send instead when another route ran."""
+"""Given the scope after routing and the status, return the answer to send when another route ran."""
 
 
 class PassingResponse:

@@ -13,13 +13,14 @@ from policy_middleware.routing import WEBSOCKET, RoutePolicy
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Resolution:
     """What an application's own router will do with a request, found out on a copy of the scope.
 
     `policy` is None when no route matches. `scope` is the copy as the handler would see it. `endpoint` is
     what the router is expected to leave in `scope["endpoint"]`, `before` what was there before. `partial`: a
     route matches but for the method. `opaque`: a mounted application whose own routes are not known.
+    Not to be changed (a frozen dataclass costs four times as much to make, and one is made per request).
     """
 
     policy: RoutePolicy | None
@@ -34,12 +35,13 @@ class Resolution:
 class AsgiRequest:
     """The request view of one HTTP request or WebSocket handshake (`policy_middleware.gate.RequestView`)."""
 
-    __slots__ = ("_scope", "method", "path", "path_params", "resolution", "route")
+    __slots__ = ("_headers", "_scope", "method", "path", "path_params", "resolution", "route")
 
     joins_duplicates: Final = False
 
     def __init__(self, scope: Scope, resolution: Resolution | None = None) -> None:
         self._scope = scope
+        self._headers: dict[bytes, bytes] | None = None
         self.method: str = scope["method"] if scope["type"] == "http" else WEBSOCKET
         self.path = path_below_root(scope)
         self.resolution = resolution
@@ -81,7 +83,15 @@ class AsgiRequest:
     def header(self, name: str) -> Sequence[str]:
         """Return every value of a header, in order."""
         wanted = name.encode("latin-1")
-        return [value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted]
+        lines = self._scope["headers"]
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = dict(lines)
+        if wanted not in headers:
+            return ()
+        if len(headers) == len(lines):  # no header is repeated
+            return (headers[wanted].decode("latin-1"),)
+        return [value.decode("latin-1") for key, value in lines if key == wanted]
 
     def user(self) -> object | None:
         """Return what an authentication middleware left in `scope["user"]`."""
