@@ -29,6 +29,8 @@ from policy_middleware.model.when_parser import ParsedWhen, parse_approvers, par
 
 RULE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 LONGEST_REASON: Final = 1000
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Line breaks, control characters, and those that reorder text on a screen (CVE-2021-42574)."""
 
 BY_NAME: Final = "(name)"
 BY_OPTIONS: Final = "(options)"
@@ -57,7 +59,7 @@ def _one_line(value: str) -> str:
         raise ValueError("is empty; say why, in words the client may read")
     if len(value) > LONGEST_REASON:
         raise ValueError(f"has {len(value)} characters; at most {LONGEST_REASON} are accepted")
-    if not value.isprintable():
+    if _CONTROL.search(value):
         raise ValueError("holds a line break or control character; write one line of plain text")
     return value
 

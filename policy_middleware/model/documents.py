@@ -42,10 +42,8 @@ def parse_document(
     `name` is the tenant's id or one of `_global`, `_incident` and `_default`; guardrails follow stricter
     rules. Python data is held to the same rules as JSON text.
     """
-    try:
-        return _parsed(_tree(raw, max_bytes), name)
-    except DocumentError as error:
-        raise DocumentError(error.problems, name) from None
+    _, document = _read(raw, name, max_bytes)
+    return document
 
 
 def canonical_document(
@@ -56,12 +54,8 @@ def canonical_document(
     The decision record's bare list gets its default and ids, its spellings (`conditions`, `action`) become
     `when` and `effect`, keys take their canonical order. Whatever else the author wrote stays as it is.
     """
-    tree = _tree(raw, max_bytes)
-    try:
-        _parsed(tree, name)
-    except DocumentError as error:
-        raise DocumentError(error.problems, name) from None
-    return canonical_tree(written_document(tree, name))
+    written, _ = _read(raw, name, max_bytes)
+    return canonical_tree(written)
 
 
 def canonical_json(
@@ -97,10 +91,24 @@ def _check_size(size: int, max_bytes: int) -> None:
         raise DocumentError([Problem("$", f"is {size} bytes long; at most {max_bytes} are accepted")])
 
 
-def _parsed(tree: JSON, name: str) -> PolicyDocument:
-    if not is_document_name(name):
-        raise DocumentError([Problem("$", f"{name!r} is neither a tenant id nor a reserved document name")])
-    written = written_document(tree, name)
+def _read(raw: RawDocument, name: str, max_bytes: int) -> tuple[dict[str, JSON], PolicyDocument]:
+    """Return the document as its author wrote it and as what it says, or raise DocumentError."""
+    try:
+        if not is_document_name(name):
+            raise DocumentError(
+                [Problem("$", f"{name!r} is neither a tenant id nor a reserved document name")]
+            )
+        tree = _tree(raw, max_bytes)
+        written = written_document(tree, name)
+        return written, _parsed(written, name, bare=isinstance(tree, list))
+    except DocumentError as error:
+        raise DocumentError(error.problems, name) from None
+    except RecursionError:
+        # What could just be read may still be too deep for what comes after, above all far down a call stack.
+        raise DocumentError([Problem("$", "is nested too deeply to be read")], name) from None
+
+
+def _parsed(written: dict[str, JSON], name: str, *, bare: bool) -> PolicyDocument:
     findings: list[Finding] = []
     model: DocumentModel | None = None
     try:
@@ -108,7 +116,6 @@ def _parsed(tree: JSON, name: str) -> PolicyDocument:
     except ValidationError as error:
         findings.extend(findings_of(error))
     findings.extend(contradictions(written, name))
-    bare = isinstance(tree, list)
     if findings or model is None:
         raise DocumentError([_located(finding, bare) for finding in sorted(findings, key=_rule_number)])
     warnings = [_located(finding, bare) for finding in _warnings(model, written)]

@@ -117,7 +117,7 @@ class Colour(StrEnum):
     RED = "red"
 
 
-class OldColour(str, Enum):  # what code from before StrEnum uses
+class OldColour(str, Enum):  # noqa: UP042  # as written before StrEnum  # what code from before StrEnum uses
     RED = "red"
 
 

@@ -105,6 +105,12 @@ def test_most_restrictive_combining_is_read() -> None:
     assert parsed(combine="most_restrictive").combine is Combine.MOST_RESTRICTIVE
 
 
+def test_reasons_are_written_in_any_language() -> None:
+    reason = "Acc\u00e8s refus\u00e9\u00a0: \u60a8\u65e0\u6743\u8bbf\u95ee \U0001f6ab"
+
+    assert parsed(rule(reason=reason)).rules[0].reason == reason
+
+
 PROBLEMS: list[tuple[Any, str]] = [
     ("x", '$: must be an object with "default" and "rules", not text'),
     (None, '$: must be an object with "default" and "rules", not null'),
@@ -165,6 +171,10 @@ PROBLEMS: list[tuple[Any, str]] = [
     (document(rule(reason=" \t")), "$.rules[0].reason: is empty; say why, in words the client may read"),
     (
         document(rule(reason="a\nb")),
+        "$.rules[0].reason: holds a line break or control character; write one line of plain text",
+    ),
+    (
+        document(rule(reason="a \u202etxt.exe")),
         "$.rules[0].reason: holds a line break or control character; write one line of plain text",
     ),
     (document(rule(reason="x" * 1001)), "$.rules[0].reason: has 1001 characters; at most 1000 are accepted"),
@@ -435,6 +445,14 @@ def test_metadata_is_kept_whatever_is_in_it_but_not_without_bottom() -> None:
 
     assert parsed(metadata={"count": [None, 1.5, {"x": []}]}).metadata == {"count": [None, 1.5, {"x": []}]}
     assert problems(json.dumps(document(metadata=deep))) == ["$.metadata: is nested deeper than 64 levels"]
+
+
+@pytest.mark.parametrize("levels", [40, 300, 490, 900, 960, 990, 5000])
+def test_conditions_without_bottom_are_refused_however_deep_they_are(levels: int) -> None:
+    for key in ("not", "x"):
+        deep = f'{{"{key}":' * levels + "{}" + "}" * levels
+        for rest in ('"action": "deny"', '"id": "r1", "action": "deny"'):
+            assert problems(f'[{{"conditions": {deep}, {rest}}}]')
 
 
 def test_stars_in_comparisons_are_warnings_at_their_place() -> None:
