@@ -82,12 +82,13 @@ def decision_record(
 def event_record(event: str, decision_id: str | None, now: float, details: Mapping[str, object]) -> Record:
     """Build the record of what happened to a decision later; `details` cannot replace its own fields."""
     shortener = Shortener()
-    record = shortener.mapping(details) | {
+    own: dict[str, object] = {
         "event": event,
         "decision_id": decision_id,
         "timestamp": timestamp(now),
         "labels": labels(os.getpid()),
     }
+    record = own | shortener.mapping(details) | own
     if shortener.shortened:
         record["shortened"] = shortener.shortened
     return record
