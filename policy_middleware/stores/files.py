@@ -18,6 +18,7 @@ from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import RevisionConflict, StoreUnavailable
 from policy_middleware.model.vocabulary import is_document_name
 from policy_middleware.stores.protocol import (
+    LOOKED_BACK,
     UNKNOWN_AUTHOR,
     UNSET,
     VIA_PUBLISH,
@@ -161,7 +162,7 @@ class FileStore:
 
     def _record(self, name: str, body: bytes) -> None:
         revision = revision_of(body)
-        if all(entry.revision != revision for entry in self.history(name)):
+        if all(entry.revision != revision for entry in self.history(name, LOOKED_BACK)):
             self._append(StoredRevision(name, revision, body, UNKNOWN_AUTHOR, None, VIA_SET, time.time()))
 
     def _append(self, entry: StoredRevision) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import RevisionConflict
 from policy_middleware.stores.protocol import (
+    LOOKED_BACK,
     UNKNOWN_AUTHOR,
     UNSET,
     VIA_PUBLISH,
@@ -93,7 +94,7 @@ class MemoryStore:
     def _record(self, name: str, body: bytes) -> None:
         revision = revision_of(body)
         entries = self._history.setdefault(name, [])
-        if all(entry.revision != revision for entry in entries):
+        if all(entry.revision != revision for entry in entries[-LOOKED_BACK:]):
             entries.append(StoredRevision(name, revision, body, UNKNOWN_AUTHOR, None, VIA_SET, time.time()))
 
     def mark(self) -> None:

@@ -11,6 +11,8 @@ VIA_PUBLISH: Final = "publish"
 VIA_ROLLBACK: Final = "rollback"
 VIA_SET: Final = "SET"
 UNKNOWN_AUTHOR: Final = "unknown"
+LOOKED_BACK: Final = 100
+"""How many of the latest history entries are searched before a revision counts as unrecorded."""
 
 
 class Unset(enum.Enum):

@@ -12,10 +12,7 @@ from typing import Any, Final
 import redis
 
 from policy_middleware.stores.keys import KeyLayout
-from policy_middleware.stores.protocol import UNKNOWN_AUTHOR, VIA_SET, StoredRevision
-
-LOOKED_BACK: Final = 100
-"""How many of the latest entries are searched before a revision counts as unrecorded."""
+from policy_middleware.stores.protocol import LOOKED_BACK, UNKNOWN_AUTHOR, VIA_SET, StoredRevision
 
 # One entry at a time, newest first: what is looked for is nearly always the newest, and bodies can be large.
 _RECORD_ONCE: Final = f"""

@@ -210,6 +210,7 @@ class Snapshots:
             if self._closed:
                 return
             self._closed = True
+            self._watch = None
             if self._finalizer is not None:
                 self._finalizer()
             else:

@@ -44,7 +44,8 @@ def test_a_bad_document_leaves_the_last_good_one_in_force_and_says_so_once(
 
 
 def test_the_json_path_of_the_first_problem_is_kept() -> None:
-    body = b'{"schema": 1, "default": "deny", "rules": [{"id": "a", "when": {"role": "x"}, "effect": "dney", "reason": "r"}]}'
+    rule = b'{"id": "a", "when": {"role": "x"}, "effect": "dney", "reason": "r"}'
+    body = b'{"schema": 1, "default": "deny", "rules": [' + rule + b"]}"
     held = read(None, "acme", body)
     assert held.rejection is not None
     assert held.rejection.path == "$.rules[0].effect"

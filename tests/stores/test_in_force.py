@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 
 from policy_middleware.model.documents import DEFAULT_MAX_DOCUMENT_BYTES
@@ -21,10 +24,10 @@ def held(name: str, body: bytes | None) -> HeldDocument:
 def decide(
     tenant: bytes | None,
     *,
+    shared: Mapping[str, bytes] = MappingProxyType({}),
     on_missing: OnMissingPolicy = "deny",
     marked: bool = True,
     require_global: bool = False,
-    **shared: bytes,
 ) -> str:
     documents = {name: held(name, shared.get(name)) for name in SHARED_DOCUMENTS}
     rules = MissingPolicyRules(on_missing, require_global)
@@ -38,17 +41,17 @@ def test_a_tenants_own_document_decides() -> None:
 
 @pytest.mark.parametrize("name", ["_global", "_incident"])
 def test_guardrails_restrict_what_the_tenants_document_allows(name: str) -> None:
-    assert decide(allowing(), **{name: guardrail()}) == "deny"
+    assert decide(allowing(), shared={name: guardrail()}) == "deny"
 
 
 def test_a_tenant_without_a_document_is_denied_unless_somebody_wrote_down_otherwise() -> None:
     assert decide(None) == "deny"
-    assert decide(None, _default=allowing()) == "deny"
+    assert decide(None, shared={"_default": allowing()}) == "deny"
 
 
 def test_the_default_document_stands_in_when_configured() -> None:
-    assert decide(None, on_missing="default", _default=allowing()) == "allow"
-    assert decide(denying(), on_missing="default", _default=allowing()) == "deny"
+    assert decide(None, on_missing="default", shared={"_default": allowing()}) == "allow"
+    assert decide(denying(), on_missing="default", shared={"_default": allowing()}) == "deny"
     assert decide(None, on_missing="default") == "deny"
 
 
@@ -58,21 +61,23 @@ def test_allowing_tenants_without_a_document_demands_the_marker_of_a_store_with_
 
 
 def test_guardrails_hold_for_tenants_without_a_document() -> None:
-    assert decide(None, on_missing="allow", _global=guardrail()) == "deny"
+    assert decide(None, on_missing="allow", shared={"_global": guardrail()}) == "deny"
 
 
 def test_an_unusable_document_refuses_the_requests_that_need_it() -> None:
     for shared in ({"_global": BAD}, {"_incident": BAD}):
         with pytest.raises(NoUsablePolicy, match="is not valid"):
-            decide(allowing(), **shared)
+            decide(allowing(), shared=shared)
     with pytest.raises(NoUsablePolicy):
         decide(BAD, on_missing="allow")
     with pytest.raises(NoUsablePolicy):
-        decide(None, on_missing="default", _default=BAD)
-    assert decide(allowing(), on_missing="default", _default=BAD) == "allow"
+        decide(None, on_missing="default", shared={"_default": BAD})
+    assert decide(allowing(), on_missing="default", shared={"_default": BAD}) == "allow"
 
 
 def test_require_global_refuses_without_one() -> None:
     with pytest.raises(NoUsablePolicy, match="require_global"):
         decide(allowing(), require_global=True)
-    assert decide(allowing(), require_global=True, _global=b'{"schema": 1, "rules": []}') == "allow"
+    assert (
+        decide(allowing(), require_global=True, shared={"_global": b'{"schema": 1, "rules": []}'}) == "allow"
+    )
