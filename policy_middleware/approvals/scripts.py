@@ -40,7 +40,8 @@ end
 
 local function finish(...)
   redis.call('HSET', KEYS[1], 'ended_at', now, ...)
-  redis.call('ZADD', KEYS[3], now + keep, id)
+  -- Microseconds tell apart what ends within one millisecond: the oldest is forgotten first.
+  redis.call('ZADD', KEYS[3], now + keep + time[2] % 1000 / 1000, id)
   for n = 3, 4 do outlive(KEYS[n], now + keep) end
   redis.call('PEXPIREAT', KEYS[1], now + keep)
   redis.call('ZREM', KEYS[2], id)
