@@ -77,14 +77,14 @@ class CompiledDocument:
             for row in rows_of(rule.when):
                 residual = []
                 for term in row:
-                    leaf = term.condition
-                    if not isinstance(leaf, Leaf):
+                    leaf, negated = term
+                    if leaf.__class__ is not Leaf:
                         residual.append(term)
                         continue
                     builder = builders.get(leaf.attribute)
                     if builder is None:
                         builder = builders[leaf.attribute] = TableBuilder()
-                    if not builder.add(bit, leaf, term.negated):
+                    if not builder.add(bit, leaf, negated):
                         residual.append(term)
                 if residual:
                     self._residuals[len(self._rule_of)] = tuple(residual)
@@ -128,7 +128,7 @@ class CompiledDocument:
             return self._default
         if self._first_match:
             first = possible & -possible
-            if not first & unknown and not first & self._special_rows:
+            if not (unknown or self._special_rows) or not first & (unknown | self._special_rows):
                 row = first.bit_length() - 1
                 return self._answers[row] or self._answer(row)
         return self._weigh(possible, unknown, context)
@@ -166,7 +166,8 @@ class CompiledDocument:
             possible &= still_possible
             if not possible:
                 return 0, 0
-            unknown |= left_unknown
+            if left_unknown:
+                unknown |= left_unknown
         for attribute, table in self._clock_tables:
             still_possible, left_unknown = table.look_up(context.clock_value(attribute))
             possible &= still_possible
@@ -251,12 +252,13 @@ class CompiledDocument:
 
 
 def _holds(term: Term, context: RequestContext) -> bool | None:
-    verdict = holds(term.condition, context)
-    return negation(verdict) if term.negated else verdict
+    condition, negated = term
+    verdict = holds(condition, context)
+    return negation(verdict) if negated else verdict
 
 
 def _window(rule: Rule) -> Span:
-    return Span(
+    return (
         None if rule.valid_from is None else (rule.valid_from, 0),
         None if rule.valid_until is None else (rule.valid_until, 0),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from policy_middleware.evaluation.operators import network_span
-from policy_middleware.model.conditions import Leaf, Operator, Reference
+from policy_middleware.model.conditions import Leaf, Operator
 
 _BEFORE: Final = 0
 _AFTER: Final = 1
@@ -17,11 +17,11 @@ Place = str | int | float
 """A number, a text or an address position; one line holds places of one kind."""
 
 
-class Span(NamedTuple):
-    """An interval between two cuts: (place, 0) before a place, (place, 1) after it, None is open-ended."""
+Cut = tuple[Place, int]
+"""A cut of the line: (place, 0) lies before the place, (place, 1) after it."""
 
-    low: tuple[Place, int] | None
-    high: tuple[Place, int] | None
+Span = tuple[Cut | None, Cut | None]
+"""An interval between two cuts; None is open-ended."""
 
 
 class Line:
@@ -68,39 +68,39 @@ class Line:
 
 def span_of(leaf: Leaf) -> tuple[str, Span] | None:
     """Return the line (`number`, `text` or `address`) and interval of a comparison, None if it has none."""
-    operand = leaf.operand
-    match leaf.operator, operand:
-        case Operator.CIDR, str(network):
-            ends = network_span(network)
-            return None if ends is None else ("address", Span((ends[0], _BEFORE), (ends[1], _AFTER)))
-        case Operator.PREFIX, str(prefix):
-            return "text", Span((prefix, _BEFORE), _behind_prefix(prefix))
-        case Operator.RANGE, (low, high):
-            line = _line_of(low)
-            span = Span((low, _BEFORE), (high, _AFTER))
-            return (line, span) if line is not None and line == _line_of(high) else None
-    half_line, line = _HALF_LINES.get(leaf.operator), _line_of(operand)
-    if half_line is None or line is None or isinstance(operand, (tuple, Reference)):
-        return None
-    return line, half_line(operand)
-
-
-def _line_of(operand: object) -> str | None:
-    if isinstance(operand, str):
-        return "text"
-    if isinstance(operand, (int, float)) and not isinstance(operand, bool) and operand == operand:
-        return "number"
+    operator, operand = leaf.operator, leaf.operand
+    half_line = _HALF_LINES.get(operator)
+    if half_line is not None:
+        line = _line_of(operand)
+        return None if line is None else (line, half_line(operand))  # type: ignore[arg-type]  # checked by _line_of
+    if operator is Operator.RANGE:
+        low, high = operand  # type: ignore[misc,str-unpack]  # a pair, by the operator
+        line = _line_of(low)
+        if line is None or line is not _line_of(high):
+            return None
+        return line, ((low, _BEFORE), (high, _AFTER))
+    if operator is Operator.PREFIX and isinstance(operand, str):
+        return "text", ((operand, _BEFORE), _behind_prefix(operand))
+    if operator is Operator.CIDR and isinstance(operand, str) and (ends := network_span(operand)) is not None:
+        return "address", ((ends[0], _BEFORE), (ends[1], _AFTER))
     return None
 
 
-def _behind_prefix(prefix: str) -> tuple[str, int] | None:
+def _line_of(operand: object) -> str | None:
+    kind = operand.__class__
+    if kind is str:
+        return "text"
+    return "number" if (kind is int or kind is float) and operand == operand else None
+
+
+def _behind_prefix(prefix: str) -> Cut | None:
     head = prefix.rstrip(chr(sys.maxunicode))
     return (head[:-1] + chr(ord(head[-1]) + 1), _BEFORE) if head else None
 
 
 _HALF_LINES: Final[Mapping[Operator, Callable[[Place], Span]]] = {
-    Operator.GTE: lambda operand: Span((operand, _BEFORE), None),
-    Operator.GT: lambda operand: Span((operand, _AFTER), None),
-    Operator.LTE: lambda operand: Span(None, (operand, _AFTER)),
-    Operator.LT: lambda operand: Span(None, (operand, _BEFORE)),
+    Operator.GTE: lambda operand: ((operand, _BEFORE), None),
+    Operator.GT: lambda operand: ((operand, _AFTER), None),
+    Operator.LTE: lambda operand: (None, (operand, _AFTER)),
+    Operator.LT: lambda operand: (None, (operand, _BEFORE)),
 }

@@ -6,59 +6,59 @@ of its rows' verdicts. A part that would need too many rows stays whole, as one 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from policy_middleware.model.conditions import AllOf, AnyOf, Condition, Leaf, Not, Operator
 
 MAX_ROWS: Final = 8
 """Rows one rule may take; the product of several `any` of several parts grows exponentially."""
 
-
-class Term(NamedTuple):
-    """One conjunct of a row: a condition, or its negation."""
-
-    condition: Condition
-    negated: bool = False
-
+Term = tuple[Condition, bool]
+"""One conjunct of a row: a condition, and whether it is negated."""
 
 Row = tuple[Term, ...]
 
 
-def rows_of(condition: Condition) -> list[Row]:
-    """Return rows whose disjunction is the condition; none when it can never hold."""
-    return _rows(Term(condition))
+def rows_of(condition: Condition, negated: bool = False) -> list[Row]:
+    """Return rows whose disjunction is the condition (or its negation); none when it can never hold."""
+    kind = condition.__class__
+    if kind is Leaf:
+        return _leaf_rows(condition, negated)  # type: ignore[arg-type]
+    if isinstance(condition, (AllOf, AnyOf)):
+        if (kind is AllOf) is not negated:
+            return _product(condition.parts, negated)
+        return _alternatives(condition, negated)
+    if isinstance(condition, Not):
+        return rows_of(condition.part, not negated)
+    return [((condition, negated),)]
 
 
-def _rows(term: Term) -> list[Row]:
-    condition, negated = term
-    match condition:
-        case Leaf(attribute, Operator.CONTAINS_ALL, tuple(operands)) if operands:
-            parts: tuple[Condition, ...] = tuple(Leaf(attribute, Operator.EQ, each) for each in operands)
-            return _rows(Term(AllOf(parts), negated))
-        case AllOf(parts):
-            return _alternatives(term, parts) if negated else _product(parts, negated)
-        case AnyOf(parts):
-            return _product(parts, negated) if negated else _alternatives(term, parts)
-        case Not(part):
-            return _rows(Term(part, not negated))
-    return [(term,)]
+def _leaf_rows(leaf: Leaf, negated: bool) -> list[Row]:
+    if leaf.operator is Operator.CONTAINS_ALL and isinstance(leaf.operand, tuple) and leaf.operand:
+        return rows_of(
+            AllOf(tuple(Leaf(leaf.attribute, Operator.EQ, each) for each in leaf.operand)), negated
+        )
+    return [((leaf, negated),)]
 
 
 def _product(parts: tuple[Condition, ...], negated: bool) -> list[Row]:
     rows: list[Row] = [()]
     for part in parts:
-        term = Term(part, negated)
-        alternatives = _rows(term)
-        if len(rows) * len(alternatives) > MAX_ROWS:
-            alternatives = [(term,)]
-        rows = [row + alternative for row in rows for alternative in alternatives]
+        alternatives = rows_of(part, negated)
+        if len(alternatives) == 1:
+            (only,) = alternatives
+            rows = [row + only for row in rows]
+        elif len(rows) * len(alternatives) > MAX_ROWS:
+            rows = [(*row, (part, negated)) for row in rows]
+        else:
+            rows = [row + alternative for row in rows for alternative in alternatives]
     return rows
 
 
-def _alternatives(term: Term, parts: tuple[Condition, ...]) -> list[Row]:
+def _alternatives(condition: AllOf | AnyOf, negated: bool) -> list[Row]:
     rows: list[Row] = []
-    for part in parts:
-        rows += _rows(Term(part, term.negated))
+    for part in condition.parts:
+        rows += rows_of(part, negated)
         if len(rows) > MAX_ROWS:
-            return [(term,)]
+            return [((condition, negated),)]
     return rows

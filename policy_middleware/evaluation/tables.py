@@ -6,18 +6,18 @@ mask speaks of row i, and a decision is the AND of what the tables say of the va
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from policy_middleware.evaluation.lines import Line, Span, span_of
 from policy_middleware.evaluation.operators import (
-    OPERATORS,
     Values,
     address_position,
     pattern,
     unanimous,
 )
-from policy_middleware.model.conditions import Leaf, Operator, Reference, Scalar
+from policy_middleware.model.conditions import DECIDABLE_OPERATORS, Leaf, Operator, Reference, Scalar
 from policy_middleware.model.context import AttributeValue
 
 Masks = tuple[int, int]
@@ -28,8 +28,18 @@ MEMO_ENTRIES: Final = 1024
 MEMO_TEXT: Final = 512
 """Longest value, in characters, that is remembered; clients choose values."""
 
+SMALL_NUMBERS: Final = 512
+"""Whole numbers below this (hours, scores, counts) are remembered, but 0 and 1: they equal False and True."""
+
 _EQUALITY = frozenset({Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN})
 _COMPLEMENTS = frozenset({Operator.NE, Operator.NOT_IN})
+_WITHOUT_VALUES: Final[Mapping[Operator, tuple[bool | None, bool | None]]] = {
+    operator: (False, False)
+    if operator in DECIDABLE_OPERATORS
+    else (None, True if operator in _COMPLEMENTS else None)
+    for operator in Operator
+}
+"""What a comparison (but `exists`) answers of a missing attribute and of an empty one."""
 
 
 def _identity(value: Scalar) -> object:
@@ -96,12 +106,7 @@ class TableBuilder:
             self._taken[line] = bit
             self.spans[line].append((bit, span, negated))
         self.mentions += 1
-        self._add_without_values(bit, leaf, negated)
-        return True
-
-    def _add_without_values(self, bit: int, leaf: Leaf, negated: bool) -> None:
-        compare = OPERATORS[leaf.operator]
-        missing, empty = compare(None, leaf.operand), compare((), leaf.operand)
+        missing, empty = (not operand, operand) if operator is Operator.EXISTS else _WITHOUT_VALUES[operator]
         if missing is None:
             self.missing_unknown |= bit
         elif missing is negated:
@@ -110,6 +115,7 @@ class TableBuilder:
             self.empty_unknown |= bit
         elif empty is negated:
             self.empty_false |= bit
+        return True
 
     def build(self, all_rows: int) -> AttributeTable:
         """Return the finished table of a document whose rows are the bits of `all_rows`."""
@@ -129,9 +135,9 @@ class AttributeTable:
         "_lines",
         "_memo_limit",
         "_needs_hit",
-        "_numbers",
         "_only_equality",
         "_patterns",
+        "_places",
         "_shared",
         "_typed",
         "_unnamed_text",
@@ -146,11 +152,12 @@ class AttributeTable:
         self._needs_hit = parts.needs_hit
         # Numbers that equality names become places of the line, so that a region decides a number wholly.
         named = [key for key in parts.hits if isinstance(key, (int, float))]
-        self._numbers = Line(parts.spans["number"], named)
+        numbers = Line(parts.spans["number"], named)
+        self._places: list[int | float] = numbers.places  # type: ignore[assignment]  # of numbers only
         self._lines = tuple(
             (line, _PLACES[name])
             for name, line in (
-                ("number", self._numbers),
+                ("number", numbers),
                 ("text", Line(parts.spans["text"])),
                 ("address", Line(parts.spans["address"])),
             )
@@ -172,28 +179,47 @@ class AttributeTable:
 
     def look_up(self, value: AttributeValue | None) -> Masks:
         """Return the masks of any value, computing what the memo does not hold."""
+        kind = value.__class__
+        if kind is int or kind is float:
+            return self._of_number(value)  # type: ignore[arg-type]  # narrowed by class
+        if kind is str:
+            return self._of_text(value)  # type: ignore[arg-type]  # narrowed by class
+        if kind is bool:
+            return self._of_type((value,), (value,))  # type: ignore[arg-type]  # narrowed by class
         if value is None or value == ():
             return self._without_values[value]  # another thread is emptying the memo
-        kind = value.__class__
-        if kind is str:
-            if self._only_equality and value not in self._hits:
-                if self._unnamed_text is None:
-                    self._unnamed_text = self._masks((value,))  # type: ignore[arg-type]
-                return self._unnamed_text
-            return self._remember(value, (value,), len(value))  # type: ignore[arg-type]
-        if (kind is int or kind is float) and value == value:
-            return self._by_type(self._numbers.region(value), value)  # type: ignore[arg-type]
-        if kind is bool:
-            return self._by_type((value,), value)  # type: ignore[arg-type]
-        values: Values = value if isinstance(value, tuple) else (value,)
-        if kind is tuple and all(item.__class__ is str for item in values):
-            return self._remember(value, values, sum(map(len, values)))  # type: ignore[arg-type]
+        values = value if isinstance(value, tuple) else (value,)
+        if all(item.__class__ is str for item in values):
+            return self._remember(value, values, sum(map(len, values)))  # type: ignore[arg-type]  # all are text
         return self._masks(values)
 
-    def _by_type(self, key: object, value: Scalar) -> Masks:
+    def _of_number(self, value: int | float) -> Masks:
+        places = self._places
+        index = bisect_left(places, value)
+        region = 2 * index
+        if index < len(places) and places[index] == value:
+            region += 1
+        masks = self._typed.get(region)
+        if masks is None or value != value:  # NaN has no place
+            return self._of_type(region if value == value else "NaN", (value,))
+        if 1 < value < SMALL_NUMBERS and value.__class__ is int:
+            self.memo[value] = masks
+        return masks
+
+    def _of_text(self, value: str) -> Masks:
+        if not self._only_equality or value in self._hits:
+            return self._remember(value, (value,), len(value))
+        masks = self._unnamed_text
+        if masks is None:
+            masks = self._unnamed_text = self._masks((value,))
+        if len(self.memo) < MEMO_ENTRIES and len(value) <= MEMO_TEXT:
+            self.memo[value] = masks
+        return masks
+
+    def _of_type(self, key: object, values: Values) -> Masks:
         masks = self._typed.get(key)
         if masks is None:
-            masks = self._typed[key] = self._masks((value,))
+            masks = self._typed[key] = self._masks(values)
         return masks
 
     def _remember(self, key: AttributeValue, values: Values, length: int) -> Masks:
