@@ -48,7 +48,7 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
 
     resolver_class: ClassVar[type[RouteResolver]] = RouteResolver
 
-    def __init__(self, app: ASGIApp, **options: object) -> None:
+    def __init__(self, app: ASGIApp, /, **options: object) -> None:
         super().__init__(app, **options)
         self._resolver: Final = self.resolver_class(self.gate.routes)
         self._router: Final = router_below(app)

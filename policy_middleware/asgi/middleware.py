@@ -50,7 +50,7 @@ class PolicyMiddleware:
     Raises SettingsError for options that cannot work.
     """
 
-    def __init__(self, app: ASGIApp, **options: object) -> None:
+    def __init__(self, app: ASGIApp, /, **options: object) -> None:
         self.app = app
         self.gate: Final[Gate] = build_gate(options)
         self._observing: Final = self.gate.settings.mode == "observe"
