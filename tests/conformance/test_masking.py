@@ -55,7 +55,7 @@ def test_the_handler_is_not_asked_for_what_could_not_be_masked(build: Build, hea
 def test_a_masked_head_has_no_length_of_the_original(build: Build) -> None:
     answer = build(masking()).call(Call("HEAD", "/docs/7", headers=IDENTITY))
     assert (answer.status, answer.body) == (200, b"")
-    assert answer.header("content-length") is None
+    assert answer.header("content-length") != str(len(document("7")))
     assert answer.header("etag") is None
 
 

@@ -1,0 +1,226 @@
+"""The Django middleware, for synchronous and asynchronous handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from policy_middleware.gate import (
+    FinalStep,
+    Gate,
+    Proceed,
+    ProceedMasked,
+    Respond,
+    Step,
+    drive,
+    drive_async,
+)
+from policy_middleware.wsgi import is_decided, mark_decided
+from policy_middleware_django.conf import SETTING, Installation, installations
+from policy_middleware_django.request import (
+    DjangoView,
+    is_asgi,
+    keep_form,
+    load_user,
+    read_body,
+    take_unmaskable,
+)
+from policy_middleware_django.responses import deny_page, like_get, mask, mask_async, own_response, replace
+from policy_middleware_django.routes import View, is_below_static_url, path_parameters
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+class Passage:
+    """The way of one request through the middleware: what was decided, on which view of it."""
+
+    __slots__ = ("denied_page", "final", "method", "view")
+
+    def __init__(self) -> None:
+        self.final: FinalStep | None = None
+        """None until a view was decided on."""
+        self.view: DjangoView | None = None
+        self.method: str | None = None
+        self.denied_page: Respond | None = None
+        """A denial that the project's handler403 renders."""
+
+
+class PolicyMiddleware:
+    """Decide every request right before its view.
+
+    Belongs after AuthenticationMiddleware and inside whatever compresses, caches or answers conditional
+    requests; `manage.py check` says when it is not. What no route matches is left to Django. Raises
+    SettingsError at start-up for settings that cannot work.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    setting: ClassVar[str] = SETTING
+    """The name of the settings dict; a subclass may read another one."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response: Final[Any] = get_response  # its kind is known by `_is_async` only
+        self._is_async = iscoroutinefunction(get_response)
+        self.process_view = self._process_view_async if self._is_async else self._process_view
+        if self._is_async:
+            markcoroutinefunction(self)
+        _ = self.gate
+
+    @property
+    def gate(self) -> Gate:
+        """The gate that the settings of the moment make."""
+        return self._installation.gate
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer a request, at once or, under an asynchronous handler, when awaited."""
+        if self._is_async:
+            return self._answer_async(request)
+        gate = self.gate
+        if gate.owns(request.path_info):
+            final = drive(gate.open(self._view(request)), partial(read_body, request))
+            if isinstance(final, Respond):
+                return own_response(final.response)
+        passage = self._enter(request)
+        response: HttpResponseBase = self.get_response(request)
+        self._settle(request, response, passage)
+        if isinstance(passage.final, ProceedMasked):
+            mask(passage.final, response, by_asgi=is_asgi(request))
+        return response
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        gate = self.gate
+        if gate.owns(request.path_info):
+            final = await self._drive_async(request, self._view(request))
+            if isinstance(final, Respond):
+                return own_response(final.response)
+        passage = self._enter(request)
+        response: HttpResponseBase = await self.get_response(request)
+        self._settle(request, response, passage)
+        if isinstance(passage.final, ProceedMasked):
+            await mask_async(passage.final, response)
+        return response
+
+    def _process_view(
+        self, request: HttpRequest, view_func: View, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> HttpResponseBase | None:
+        """Decide before a synchronous handler's view."""
+        passage = self._passage(request)
+        if self._is_decided(request):
+            return None
+        view = self._routed(request, view_func, args, kwargs)
+        final = drive(self.gate.open(view), partial(read_body, request))
+        return self._proceed(request, passage, view, final)
+
+    async def _process_view_async(
+        self, request: HttpRequest, view_func: View, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> HttpResponseBase | None:
+        """Decide before an asynchronous handler's view."""
+        passage = self._passage(request)
+        if self._is_decided(request):
+            return None
+        view = self._routed(request, view_func, args, kwargs)
+        return self._proceed(request, passage, view, await self._drive_async(request, view))
+
+    async def _drive_async(self, request: HttpRequest, view: DjangoView) -> FinalStep:
+        exempt = (view.route is not None and view.route.exempt) or self.gate.exempts(view.path)
+        if self._uses_user and not exempt:
+            await load_user(request)
+
+        async def run_blocking(run: Callable[[], Step]) -> Step:
+            # Sources may use the database, whose connections are bound to this thread.
+            return await sync_to_async(run, thread_sensitive=True)()
+
+        async def read(limit: int) -> bytes | None:
+            return await sync_to_async(read_body, thread_sensitive=True)(request, limit)
+
+        return await drive_async(self.gate.open(view), read, run_blocking)
+
+    def _enter(self, request: HttpRequest) -> Passage:
+        """Begin the passage of a request, before any view is known."""
+        keep_form(request, self.gate.settings.max_body)
+        return self._passage(request)
+
+    def _passage(self, request: HttpRequest) -> Passage:
+        passages: dict[PolicyMiddleware, Passage] = request.__dict__.setdefault("_policy_passages", {})
+        return passages.setdefault(self, Passage())
+
+    def _proceed(
+        self, request: HttpRequest, passage: Passage, view: DjangoView, final: FinalStep
+    ) -> HttpResponseBase | None:
+        """Note what was decided, and return the response that stands in for the view's."""
+        passage.view, passage.method, passage.final = view, request.method, final
+        if isinstance(final, Respond):
+            passage.final = Proceed(final.decision)
+            if final.html and final.decision is not None:
+                passage.denied_page = final
+                raise PermissionDenied(final.decision.reason)
+            return own_response(final.response)
+        if isinstance(final, ProceedMasked):
+            take_unmaskable(request)
+            if view.method == "HEAD":
+                passage.final = like_get(final, self.gate.settings.max_masked_body)
+        if final.decision is not None and request.method == request.META.get("REQUEST_METHOD"):
+            mark_decided(request.META, self.gate.enforcer)
+        return None
+
+    def _settle(self, request: HttpRequest, response: HttpResponseBase, passage: Passage) -> None:
+        """Hold the response to what was decided, but for masking."""
+        final, view = passage.final, passage.view
+        if final is None or view is None:
+            final = self._undecided(request, response)
+        elif final.decision is not None and request.method != passage.method:
+            # A process_view further inside has rewritten the method, so another handler ran.
+            ran = f"{request.method} {request.path_info}"
+            final = Respond(final.decision, self.gate.unverified(view, final.decision, ran))
+        if isinstance(final, Respond):
+            passage.final = final
+            replace(response, final.response, by_asgi=is_asgi(request))
+        elif isinstance(final, Proceed):
+            if passage.denied_page is not None:
+                deny_page(response, passage.denied_page.response)
+            for name, value in final.headers:
+                response.headers[name] = value
+
+    def _undecided(self, request: HttpRequest, response: HttpResponseBase) -> FinalStep:
+        """Say what becomes of a response that was made without any view's being decided on."""
+        may_leave = (
+            not 200 <= response.status_code < 300
+            or self._is_decided(request)
+            or self.gate.exempts(request.path_info)
+            or is_below_static_url(request)
+        )
+        return Proceed(None) if may_leave else self.gate.undecided(self._view(request))
+
+    def _is_decided(self, request: HttpRequest) -> bool:
+        # A rewritten method makes it another request than the one that META still describes.
+        return (
+            is_decided(request.META, self.gate.enforcer) and request.method == request.META["REQUEST_METHOD"]
+        )
+
+    def _view(self, request: HttpRequest) -> DjangoView:
+        return DjangoView(request, uses_user=self._uses_user)
+
+    def _routed(
+        self, request: HttpRequest, view_func: View, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> DjangoView:
+        match = request.resolver_match
+        route = "" if match is None else match.route
+        policy = self._installation.routes.of(request, route, view_func)
+        parameters = path_parameters(route, policy.template, args, kwargs)
+        return DjangoView(request, uses_user=self._uses_user, route=policy, path_params=parameters)
+
+    @property
+    def _installation(self) -> Installation:
+        return installations[self.setting]
+
+    @property
+    def _uses_user(self) -> bool:
+        """True when the identity is Django's own user; another identity source has the only say."""
+        return self.gate.settings.identity is None

@@ -1,0 +1,152 @@
+"""A Django request as the gate sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, UnreadablePostError
+from django.http.request import RawPostDataException
+from django.utils.functional import LazyObject
+
+from policy_middleware.routing import RoutePolicy
+from policy_middleware.wsgi import unmaskable_variables
+from policy_middleware.wsgi_input import declared_length
+
+_NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
+_UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+class DjangoView:
+    """One request, routed by Django; custom sources receive the HttpRequest."""
+
+    __slots__ = (
+        "_request",
+        "_uses_user",
+        "joins_duplicates",
+        "method",
+        "native",
+        "path",
+        "path_params",
+        "route",
+    )
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        *,
+        uses_user: bool,
+        route: RoutePolicy | None = None,
+        path_params: Mapping[str, object] = _NO_PARAMETERS,
+    ) -> None:
+        self._request = request
+        self._uses_user = uses_user
+        self.native = request
+        self.route = route
+        self.path_params = path_params
+        self.method = (request.method or "").upper()
+        self.path = request.path_info
+        self.joins_duplicates = not is_asgi(request)
+
+    @property
+    def root_path(self) -> str:
+        """SCRIPT_NAME, or what FORCE_SCRIPT_NAME says."""
+        return str(self._request.META.get("SCRIPT_NAME", ""))
+
+    @property
+    def query(self) -> str:
+        """The raw query string."""
+        return str(self._request.META.get("QUERY_STRING", ""))
+
+    @property
+    def host(self) -> str | None:
+        """The Host header itself; `request.get_host()` would refuse what is only to be compared."""
+        return self._request.META.get("HTTP_HOST")
+
+    @property
+    def client(self) -> str | None:
+        """The peer's address, or what a trusted middleware outside has put in its place."""
+        return self._request.META.get("REMOTE_ADDR") or None
+
+    def header(self, name: str) -> Sequence[str]:
+        """Return every value of a header.
+
+        META is asked first, because middlewares outside may have replaced what a client sent.
+        """
+        value = self._request.META.get(_UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_"))
+        if value is None:
+            return ()
+        if not self.joins_duplicates and "," in value:
+            sent = _sent(self._request, name)
+            if ",".join(sent) == value:
+                return sent
+        return (value,)
+
+    def user(self) -> object | None:
+        """Return the user whom Django has authenticated, or None."""
+        if not self._uses_user:
+            return None
+        user: object = getattr(self._request, "user", None)
+        return user if getattr(user, "is_authenticated", False) else None
+
+
+async def load_user(request: HttpRequest) -> None:
+    """Have the lazy user of a request loaded, which may ask the database, before the event loop reads it.
+
+    This loads the very object that views will see; `request.auser()` knows nothing of a middleware that has
+    put another user in its place.
+    """
+    user: object = getattr(request, "user", None)
+    if issubclass(type(user), LazyObject):
+        await sync_to_async(bool, thread_sensitive=True)(user)
+
+
+def is_asgi(request: HttpRequest) -> bool:
+    """True when the request came by ASGI, however the middleware chain runs."""
+    return hasattr(request, "scope")
+
+
+def take_unmaskable(request: HttpRequest) -> None:
+    """Take from a request what leads to answers that cannot be masked."""
+    for name in unmaskable_variables((request.method or "").upper()):
+        request.META.pop(name, None)
+    request.__dict__.pop("headers", None)  # a cached view of META
+
+
+def keep_form(request: HttpRequest, limit: int) -> None:
+    """Read a short multipart body before anybody parses it: parsing leaves nothing to bind an approval to."""
+    if request.content_type == "multipart/form-data" and request.META.get("CONTENT_LENGTH"):
+        read_body(request, limit)
+
+
+def read_body(request: HttpRequest, limit: int) -> bytes | None:
+    """Return the body and leave it to be read; None when it exceeds `limit` bytes or cannot be had whole."""
+    declared = request.META.get("CONTENT_LENGTH")
+    length = declared_length(declared) if declared else _spooled_size(request)
+    if length is None or length > limit:
+        return None
+    try:
+        body = request.body
+    except (RequestDataTooBig, UnreadablePostError, RawPostDataException):
+        return None
+    return None if len(body) < length else body
+
+
+def _spooled_size(request: HttpRequest) -> int:
+    """Return the size of a body of undeclared length: received already under ASGI, none under WSGI."""
+    if not is_asgi(request):
+        return 0
+    spool = request._stream
+    spool.seek(0, 2)
+    size: int = spool.tell()
+    spool.seek(0)
+    return size
+
+
+def _sent(request: HttpRequest, name: str) -> tuple[str, ...]:
+    wanted = name.encode("latin-1")
+    headers = request.scope["headers"]  # type: ignore[attr-defined]  # an ASGIRequest has it
+    return tuple(value.decode("latin-1") for key, value in headers if key == wanted)

@@ -1,0 +1,147 @@
+"""Responses that Django has made, masked or replaced without losing the object.
+
+Cookies, closers and what a test client notes on a response hang on the object, so it is never rebuilt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterable
+from http import HTTPStatus
+from typing import Final, cast
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from policy_middleware.gate import ProceedMasked
+from policy_middleware.masking import MaskedResponse, ResponseMask
+from policy_middleware.model.errors import MaskError
+from policy_middleware.responses import Headers, Response
+
+OFF_LOOP_BYTES: Final = 32 * 1024
+"""Bodies from this size on are masked in a worker thread; smaller ones take less than the hop does."""
+
+
+def own_response(response: Response) -> HttpResponse:
+    """Return a response of the package's own as Django's."""
+    return HttpResponse(response.body, status=response.status, headers=dict(response.headers))
+
+
+def mask(step: ProceedMasked, response: HttpResponseBase, *, by_asgi: bool) -> None:
+    """Mask a response in place, or refuse it in place without one byte of the original."""
+    try:
+        step.mask.open(response.status_code, list(response.items()))
+        if isinstance(response, StreamingHttpResponse):
+            if response.is_async:
+                async_to_sync(_feed_async)(step.mask, response)
+            else:
+                _feed(step.mask, cast(Iterable[bytes], response.streaming_content))
+        else:
+            step.mask.feed(_content(response))
+        masked = step.mask.close()
+    except MaskError as error:
+        replace(response, step.refuse(error), by_asgi=by_asgi)
+    else:
+        _put(response, masked, step, by_asgi=by_asgi)
+
+
+async def mask_async(step: ProceedMasked, response: HttpResponseBase) -> None:
+    """Do what `mask` does, without holding the event loop."""
+    try:
+        step.mask.open(response.status_code, list(response.items()))
+        if isinstance(response, StreamingHttpResponse):
+            if response.is_async:
+                await _feed_async(step.mask, response)
+            else:
+                # A synchronous stream may read the database, which is bound to this thread.
+                chunks = cast(Iterable[bytes], response.streaming_content)
+                await sync_to_async(_feed, thread_sensitive=True)(step.mask, chunks)
+            masked = await sync_to_async(step.mask.close, thread_sensitive=False)()
+        else:
+            content = _content(response)
+            step.mask.feed(content)
+            if len(content) < OFF_LOOP_BYTES:
+                masked = step.mask.close()
+            else:
+                masked = await sync_to_async(step.mask.close, thread_sensitive=False)()
+    except MaskError as error:
+        replace(response, step.refuse(error), by_asgi=True)
+    else:
+        _put(response, masked, step, by_asgi=True)
+
+
+def like_get(step: ProceedMasked, max_body: int) -> ProceedMasked:
+    """Return the step for a HEAD request, whose body the server drops.
+
+    Django answers HEAD with the body of the GET, and CommonMiddleware declares its length: so that has to be
+    the length of the masked body, and not none at all.
+    """
+    spec = step.decision.obligations.mask
+    if spec is None:
+        return step
+    return dataclasses.replace(step, mask=ResponseMask(spec, max_body=max_body))
+
+
+def replace(response: HttpResponseBase, by: Response, *, by_asgi: bool) -> None:
+    """Turn a response into another one; nothing of the original is left but what closes it."""
+    response.cookies.clear()
+    response.status_code = by.status
+    response.reason_phrase = HTTPStatus(by.status).phrase
+    _put_body(response, by.body, by_asgi=by_asgi)
+    _put_headers(response, by.headers)
+
+
+def deny_page(response: HttpResponseBase, denied: Response) -> None:
+    """Give the page of `handler403` what makes it a denial, whatever the handler said."""
+    if response.status_code != denied.status:
+        response.status_code = denied.status
+        response.reason_phrase = HTTPStatus(denied.status).phrase
+    for name, value in denied.headers:
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+
+
+def _feed(mask: ResponseMask, chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
+        mask.feed(chunk)
+
+
+async def _feed_async(mask: ResponseMask, response: StreamingHttpResponse) -> None:
+    async for chunk in cast(AsyncIterator[bytes], response.streaming_content):
+        mask.feed(chunk)
+
+
+def _content(response: HttpResponseBase) -> bytes:
+    if not isinstance(response, HttpResponse):
+        raise MaskError(f"a {type(response).__name__} has no content that could be masked")
+    return response.content
+
+
+def _put(response: HttpResponseBase, masked: MaskedResponse, step: ProceedMasked, *, by_asgi: bool) -> None:
+    _put_body(response, masked.body, by_asgi=by_asgi)
+    _put_headers(response, (*masked.headers, *step.headers))
+    step.masked(masked.count)
+
+
+def _put_headers(response: HttpResponseBase, headers: Headers) -> None:
+    for name, _ in list(response.items()):
+        del response.headers[name]
+    for name, value in headers:
+        response.headers[name] = value
+
+
+def _put_body(response: HttpResponseBase, body: bytes, *, by_asgi: bool) -> None:
+    if isinstance(response, StreamingHttpResponse):
+        # Each kind of server warns about an iterator of the other kind.
+        response.streaming_content = _once(body) if by_asgi else [body]
+    elif isinstance(response, HttpResponse):
+        response.content = body
+    else:
+        raise TypeError(
+            f"a {type(response).__name__} cannot be held back; use HttpResponse or StreamingHttpResponse"
+        )
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
