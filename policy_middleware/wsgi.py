@@ -20,6 +20,9 @@ from policy_middleware.wsgi_input import read_body
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 Write = Callable[[bytes], object]
 
+FILE_WRAPPER: Final = "wsgi.file_wrapper"
+"""Where the server offers to send a file by its descriptor (PEP 3333)."""
+
 DECIDED: Final = "policy_middleware.decided"
 """Environ key: the enforcers that have decided on this request, each with the method and path it saw."""
 
@@ -130,7 +133,7 @@ def unmaskable_variables(method: str) -> frozenset[str]:
     """Return the environ keys that a handler must not see when its response is masked."""
     headers = {"HTTP_" + name.upper().replace("-", "_") for name in stripped_request_headers(method)}
     # A file handed to the server by descriptor would never come by the mask.
-    return frozenset(headers | {"wsgi.file_wrapper"})
+    return frozenset(headers | {FILE_WRAPPER})
 
 
 def without_unmaskable(environ: WSGIEnvironment, method: str) -> WSGIEnvironment:

@@ -13,7 +13,7 @@ from django.http.request import RawPostDataException
 from django.utils.functional import LazyObject
 
 from policy_middleware.routing import RoutePolicy
-from policy_middleware.wsgi import unmaskable_variables
+from policy_middleware.wsgi import FILE_WRAPPER, unmaskable_variables
 from policy_middleware.wsgi_input import declared_length
 
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
@@ -111,7 +111,9 @@ def is_asgi(request: HttpRequest) -> bool:
 
 def take_unmaskable(request: HttpRequest) -> None:
     """Take from a request what leads to answers that cannot be masked."""
-    for name in unmaskable_variables((request.method or "").upper()):
+    # META is the server's own environ, in which gunicorn looks for its file wrapper once Django has answered.
+    # A FileResponse, the only one that would use it, never gets by the mask.
+    for name in unmaskable_variables((request.method or "").upper()) - {FILE_WRAPPER}:
         request.META.pop(name, None)
     request.__dict__.pop("headers", None)  # a cached view of META
 
