@@ -151,7 +151,7 @@ def policyctl(store_url: str, *arguments: str) -> None:
 def publish_policies(store_url: str) -> None:
     """Publish every policy of the examples but the incident's."""
     for name in ("_global", "acme", "globex"):
-        policyctl(store_url, "publish", name, str(POLICIES / f"{name}.json"), "--author", "demo")
+        policyctl(store_url, "publish", str(POLICIES / f"{name}.json"), "--author", "demo")
 
 
 def demo() -> int:

@@ -136,15 +136,18 @@ class Service:
         for line in self._log.read_text().splitlines():
             if decision_id in line and line.startswith("{"):
                 record = json.loads(line)
-                if record.get("decision_id") == decision_id:
+                if record["decision_id"] == decision_id and record["event"] == "decision":
                     return dict(record)
         return None
+
+    def log_tail(self) -> str:
+        """Return the end of what the service wrote."""
+        return self._log.read_text()[-3000:] if self._log is not None else "see above"
 
     def _answers(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            said = self._log.read_text()[-2000:] if self._log else "see above"
-            raise RuntimeError(f"{self.title} ended with status {self._process.returncode}: {said}")
+            raise RuntimeError(f"{self.title} ended by {self._process.returncode}: {self.log_tail()}")
         try:
             return self.ask(Person("nobody", "none", "acme"), "GET", "/healthz").status == 200
         except OSError:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from examples.services import Answer, Person, Service
 from tests.waiting import eventually
 
-WIDTH = 116
+WIDTH: Final = 110
+LONGEST: Final = 2 * WIDTH
+"""Characters of a line that are shown, over two rows."""
+TELLING: Final = ("x-policy-masked", "x-approval-id", "retry-after")
+"""Response headers that are shown."""
 
 
 class Transcript:
@@ -46,12 +52,13 @@ class Transcript:
         answer = service.ask(person, method, path, body, headers)
         expected = answer.status == status and holds(answer)
         self._steps += 1
-        print(f"\n{'ok' if expected else 'UNEXPECTED':<3}{title}")
+        print(f"\n{'ok' if expected else 'UNEXPECTED'}  {title}")
         given = " ".join(f"{name}: {value}" for name, value in (headers or {}).items())
         print(_line(">", f"{person.name} ({person.role} of {person.tenant})  {method} {path}  {given}"))
         print(_line("=", _decision(service, answer)))
-        print(_line("<", f"{answer.status} {json.dumps(answer.body)}"), flush=True)
+        print(_line("<", _response(answer)), flush=True)
         if not expected:
+            print(f"   {service.title} said at last:\n{service.log_tail()}", file=sys.stderr)
             self._unexpected.append(f"{self._chapter}: {title}: {answer.status} instead of {status}")
         return answer
 
@@ -64,13 +71,21 @@ class Transcript:
 
 
 def _line(mark: str, text: str) -> str:
-    return f"   {mark} {text if len(text) <= WIDTH else text[: WIDTH - 1] + '…'}".rstrip()
+    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return textwrap.fill(
+        shown, WIDTH + 5, initial_indent=f"   {mark} ", subsequent_indent=" " * 5, break_on_hyphens=False
+    )
+
+
+def _response(answer: Answer) -> str:
+    headers = [f"{name}: {answer.headers[name]}" for name in TELLING if name in answer.headers]
+    return "  ".join([str(answer.status), *headers, json.dumps(answer.body, ensure_ascii=False)])
 
 
 def _decision(service: Service, answer: Answer) -> str:
     decision_id = answer.headers.get("x-policy-decision-id")
     if decision_id is None:
         return "no decision"
-    record = eventually(lambda: service.decision(decision_id))
-    rule = record.get("rule_id") or record.get("matched")
-    return f"{record.get('effect')} by {rule}: {record.get('reason')}"
+    record: Mapping[str, object] = eventually(lambda: service.decision(decision_id) or {})
+    rule = record["rule"] or record["matched"]
+    return f"{record['effect']} by {rule}: {record['reason']}"
