@@ -197,6 +197,26 @@ class _Claim(Source):
 
 
 @dataclass(frozen=True, slots=True)
+class _IdentityId(Source):
+    """The id of whom the identity source found: the default of `subject`."""
+
+    reads_identity: ClassVar[bool] = True
+
+    def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
+        return None if identity is None else identity.id
+
+
+@dataclass(frozen=True, slots=True)
+class _IdentityRoles(Source):
+    """The roles of whom the identity source found: the default of `roles`."""
+
+    reads_identity: ClassVar[bool] = True
+
+    def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
+        return None if identity is None else identity.roles
+
+
+@dataclass(frozen=True, slots=True)
 class _FrameworkUser(Source):
     """The user the framework authenticated: the default identity."""
 
@@ -275,6 +295,16 @@ def claim(name: str) -> Source:
 def framework_user() -> Source:
     """Take the framework's authenticated user as the identity; the default of every adapter."""
     return _FrameworkUser()
+
+
+def identity_id() -> Source:
+    """Take the id of whom the identity source found; the default of `subject`."""
+    return _IdentityId()
+
+
+def identity_roles() -> Source:
+    """Take the roles of whom the identity source found; the default of `roles`."""
+    return _IdentityRoles()
 
 
 def as_source(spec: object, setting: str, *, many: bool = False) -> Source:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,7 +17,9 @@ from policy_middleware.attributes import (
     SourceRequest,
     as_source,
     framework_user,
+    identity_id,
     identity_of,
+    identity_roles,
     text_values,
 )
 from policy_middleware.model.context import AttributeValue, RequestContext, attribute_value
@@ -89,88 +90,78 @@ class Extraction:
                 "tenant=header('X-Tenant-ID') behind a proxy, or tenant=const('acme') for a single one"
             )
         specs = settings.tenant if isinstance(settings.tenant, (list, tuple)) else (settings.tenant,)
-        self._tenants = tuple(as_source(spec, "tenant") for spec in specs)
-        self._identity = (
-            framework_user() if settings.identity is None else as_source(settings.identity, "identity")
+        tenants = [as_source(spec, "tenant") for spec in specs]
+        self._paths = tuple(_attribute_path(name) for name in settings.attributes)
+        self._sources: tuple[Source, ...] = (
+            identity_id() if settings.subject is None else as_source(settings.subject, "subject"),
+            identity_roles() if settings.roles is None else as_source(settings.roles, "roles", many=True),
+            *tenants,
+            *(as_source(spec, f"attributes[{name!r}]") for name, spec in settings.attributes.items()),
         )
-        self._subject = None if settings.subject is None else as_source(settings.subject, "subject")
-        self._roles = None if settings.roles is None else as_source(settings.roles, "roles", many=True)
-        self._attributes = tuple(
-            (_attribute_path(name), as_source(spec, f"attributes[{name!r}]"))
-            for name, spec in settings.attributes.items()
-        )
-        # Reading the framework's user may cost a session look-up, and here nothing would ask for it.
-        self._identity_unused = (
-            settings.identity is None
-            and self._subject is not None
-            and self._roles is not None
-            and not any(source.reads_identity for source in self._all() if source is not None)
-        )
+        self._after_tenants = 2 + len(tenants)
+        self._identity: Source | None = None
+        if settings.identity is not None:
+            self._identity = as_source(settings.identity, "identity")
+        elif any(source.reads_identity for source in self._sources):
+            # Otherwise nothing asks for the framework's user, and reading it may cost a session look-up.
+            self._identity = framework_user()
         self._anonymous = settings.on_missing_identity == ANONYMOUS
         self._fallback_tenant = None if settings.on_missing_tenant == "400" else settings.on_missing_tenant
-        custom = dict.fromkeys(source for source in self._all() if isinstance(source, Custom))
+        custom = dict.fromkeys(
+            source for source in (self._identity, *self._sources) if isinstance(source, Custom)
+        )
         self.blocking = tuple(source for source in custom if not source.asynchronous)
         """Custom sources that may block."""
         self.awaited = tuple(source for source in custom if source.asynchronous)
         """Custom sources that have to be awaited."""
 
-    def _all(self) -> Sequence[Source | None]:
-        return (
-            self._identity,
-            self._subject,
-            self._roles,
-            *self._tenants,
-            *(source for _, source in self._attributes),
-        )
-
     def context(self, view: ContextRequest, custom: CustomValues) -> RequestContext:
         """Build the context of a request; raises Refused in the contract's order (401, 400, 403, 503)."""
-        attributes: dict[str, AttributeValue] = {}
+        attributes: dict[str, AttributeValue] = {"http.method": view.method, "http.path": view.path}
         try:
-            return self._context(view, custom, attributes)
+            identity, found = self._read(view, custom)
+            failures: list[Failure] = []
+            if identity.__class__ is Failure:
+                _refuse_or_keep(identity, failures)
+            self._describe_subject(found[0], found[1], attributes, failures)
+            tenants = _tenants(found[2 : self._after_tenants], failures)
+            _describe_request(view, attributes, failures)
+            for path, value in zip(self._paths, found[self._after_tenants :], strict=True):
+                if value.__class__ is Failure:
+                    _refuse_or_keep(value, failures)
+                elif value is not None:
+                    checked = _checked_value(path, value)
+                    if checked is not None:
+                        attributes[path] = checked
+            tenant = tenants[0] if len(tenants) == 1 else self._settled(tenants, found)
+            if failures:
+                raise _unavailable(failures[0])
         except Refused as refusal:
             refusal.attributes = attributes
             raise
-
-    def _context(
-        self, view: ContextRequest, custom: CustomValues, attributes: dict[str, AttributeValue]
-    ) -> RequestContext:
-        _describe_request(view, attributes)
-        failures: list[Failure] = []
-        identity = self._read_identity(view, custom, attributes, failures)
-        tenant_failures: list[Failure] = []
-        tenants = self._read_tenants(view, custom, identity, tenant_failures)
-        self._describe_resource(view, attributes, failures)
-        for path, source in self._attributes:
-            found = _read(source, view, custom, identity, failures)
-            if found is not None:
-                value = _checked_value(path, found)
-                if value is not None:
-                    attributes[path] = value
-        tenant = self._agreed(tenants, tenant_failures)
-        failures += tenant_failures
-        if failures:
-            raise _unavailable(failures[0])
         attributes["tenant"] = tenant
-        return RequestContext(tenant, attributes, time.time())
+        return RequestContext(tenant, attributes)
 
-    def _read_identity(
-        self,
-        view: ContextRequest,
-        custom: CustomValues,
-        attributes: dict[str, AttributeValue],
-        failures: list[Failure],
-    ) -> Identity | None:
-        identity = (
-            None
-            if self._identity_unused
-            else identity_of(_read(self._identity, view, custom, None, failures))
-        )
-        subject: object | None = None if identity is None else identity.id
-        if self._subject is not None:
-            subject = _read(self._subject, view, custom, identity, failures)
-            if subject is not None and not isinstance(subject, (str, int)):
-                raise Refused(ProblemType.ATTRIBUTE_MALFORMED, "subject must be text")
+    def _read(self, view: SourceRequest, custom: CustomValues) -> tuple[object, list[object]]:
+        """Run every source; what one raises stands in its place, to be judged in its turn."""
+        identity: object = None
+        known: Identity | None = None
+        if self._identity is not None:
+            identity = _value(self._identity, view, custom, None, identity_of)
+            known = identity if isinstance(identity, Identity) else None
+        if not custom:
+            try:
+                return identity, [source.read(view, known) for source in self._sources]
+            except Exception:  # noqa: BLE001, S110 -- rare: found out below which source it was
+                pass
+        return identity, [_value(source, view, custom, known) for source in self._sources]
+
+    def _describe_subject(
+        self, subject: object, roles: object, attributes: dict[str, AttributeValue], failures: list[Failure]
+    ) -> None:
+        if subject.__class__ is Failure:
+            _refuse_or_keep(subject, failures)
+            subject = None
         if subject is None or subject == "":
             if failures:
                 raise _unavailable(failures[0])
@@ -180,74 +171,29 @@ class Extraction:
                     "This resource needs an authenticated subject; none was found.",
                 )
             attributes["subject.type"] = ANONYMOUS
-        else:
-            attributes["subject.id"] = subject if isinstance(subject, str) else str(subject)
+        elif isinstance(subject, (str, int)):
+            attributes["subject.id"] = str(subject)
             attributes["subject.type"] = USER
-        if self._roles is not None:
-            try:
-                roles = text_values(_read(self._roles, view, custom, identity, failures), "roles")
-            except MalformedAttribute as error:
-                raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(error)) from None
         else:
-            roles = () if identity is None else identity.roles
-        attributes["subject.roles"] = roles
-        return identity
+            raise Refused(ProblemType.ATTRIBUTE_MALFORMED, "The subject must be text.")
+        if roles.__class__ is Failure:
+            _refuse_or_keep(roles, failures)
+            roles = None
+        try:
+            attributes["subject.roles"] = text_values(roles, "roles")
+        except MalformedAttribute as error:
+            raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(error)) from None
 
-    def _read_tenants(
-        self, view: ContextRequest, custom: CustomValues, identity: Identity | None, failures: list[Failure]
-    ) -> list[str]:
-        tenants: list[str] = []
-        for source in self._tenants:
-            found = _read(source, view, custom, identity, failures)
-            if found is None or found == "":
-                continue
-            if not isinstance(found, str) or not is_tenant_id(found):
-                raise Refused(
-                    ProblemType.ATTRIBUTE_MALFORMED,
-                    "The tenant must be 1-128 characters of A-Za-z0-9._:@- that do not start with '_'.",
-                )
-            if found not in tenants:
-                tenants.append(found)
-        return tenants
-
-    def _agreed(self, tenants: list[str], failures: list[Failure]) -> str:
-        """Return the one tenant all sources name; `failures` are those of the tenant sources."""
-        if not tenants:
-            if failures:
-                raise _unavailable(failures[0])
-            if self._fallback_tenant is None:
-                raise Refused(ProblemType.TENANT_MISSING, "The request names no tenant.")
-            return self._fallback_tenant
-        if len(tenants) > 1:
+    def _settled(self, tenants: list[str], found: list[object]) -> str:
+        """Return the fallback where no tenant is named; raises Refused where several are."""
+        if tenants:
             raise Refused(ProblemType.TENANT_MISMATCH, "The request names more than one tenant.")
-        return tenants[0]
-
-    @staticmethod
-    def _describe_resource(
-        view: ContextRequest, attributes: dict[str, AttributeValue], failures: list[Failure]
-    ) -> None:
-        route = view.route
-        if route is None:
-            verb = "GET" if view.method == "HEAD" else view.method
-            attributes["action"] = f"{verb} {view.path}"
-            attributes["resource.tags"] = ()
-            return
-        attributes["action"] = route.action
-        attributes["http.route"] = route.template
-        attributes["resource.tags"] = route.tags
-        if route.resource_type is not None:
-            attributes["resource.type"] = route.resource_type
-        if route.resource_id is not None:
-            try:
-                identifier = route.resource_id_of(view.path_params)
-            except KeyError as error:
-                log.error(
-                    "route %s names a resource by %s, which is no parameter of it", route.template, error
-                )
-                failures.append(Failure(error))
-            else:
-                if identifier is not None:
-                    attributes["resource.id"] = identifier
+        for value in found[2 : self._after_tenants]:
+            if isinstance(value, Failure):
+                raise _unavailable(value)
+        if self._fallback_tenant is None:
+            raise Refused(ProblemType.TENANT_MISSING, "The request names no tenant.")
+        return self._fallback_tenant
 
 
 async def await_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Custom, object]:
@@ -278,39 +224,79 @@ def run_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Custom, 
     return values
 
 
-def _failed(source: Custom, error: Exception) -> Failure:
-    if not isinstance(error, (CredentialError, MalformedAttribute)):
-        log.error("attribute source %r raised; the request is refused", source.function, exc_info=error)
-    return Failure(error)
-
-
-def _read(
+def _value(
     source: Source,
     view: SourceRequest,
     custom: CustomValues,
     identity: Identity | None,
-    failures: list[Failure],
-) -> object | None:
-    """Return what a source says; a broken one is remembered, so that 401 and 400 come before its 503."""
+    convert: Callable[[object], object] = lambda value: value,
+) -> object:
+    """Return what one source says, or its Failure."""
     try:
-        if source.custom:
-            value = custom[source]  # type: ignore[index]  # `custom` marks instances of Custom
-            if not isinstance(value, Failure):
-                return value
-            error = value.error
-        else:
-            return source.read(view, identity)
-    except (CredentialError, MalformedAttribute) as failed:
-        error = failed
-    except Exception as failed:
-        log.error("reading %r raised; the request is refused", source, exc_info=failed)
-        error = failed
-    if isinstance(error, CredentialError):
-        raise Refused(ProblemType.CREDENTIAL_INVALID, str(error))
-    if isinstance(error, MalformedAttribute):
-        raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(error))
-    failures.append(Failure(error))
-    return None
+        value = custom[source] if isinstance(source, Custom) else source.read(view, identity)
+        return value if isinstance(value, Failure) else convert(value)
+    except Exception as error:  # noqa: BLE001 -- a framework's user object may raise anything; it refuses
+        return _failed(source, error)
+
+
+def _failed(source: Source, error: Exception) -> Failure:
+    if not isinstance(error, (CredentialError, MalformedAttribute)):
+        log.error("attribute source %r raised; the request is refused", source, exc_info=error)
+    return Failure(error)
+
+
+def _refuse_or_keep(failure: object, failures: list[Failure]) -> None:
+    """Raise Refused for what the client did wrong; a broken source is kept, for its 503 comes last."""
+    assert isinstance(failure, Failure)
+    if isinstance(failure.error, CredentialError):
+        raise Refused(ProblemType.CREDENTIAL_INVALID, str(failure.error))
+    if isinstance(failure.error, MalformedAttribute):
+        raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(failure.error))
+    failures.append(failure)
+
+
+def _tenants(found: Sequence[object], failures: list[Failure]) -> list[str]:
+    """Return the different tenants that a request names."""
+    tenants: list[str] = []
+    for value in found:
+        if value.__class__ is Failure:
+            _refuse_or_keep(value, failures)
+        elif value is not None and value != "":
+            if not isinstance(value, str) or not is_tenant_id(value):
+                raise Refused(
+                    ProblemType.ATTRIBUTE_MALFORMED,
+                    "The tenant must be 1-128 characters of A-Za-z0-9._:@- that do not start with '_'.",
+                )
+            if value not in tenants:
+                tenants.append(value)
+    return tenants
+
+
+def _describe_request(
+    view: ContextRequest, attributes: dict[str, AttributeValue], failures: list[Failure]
+) -> None:
+    """Say what the request does to what: action, resource, and where it comes from."""
+    host, client, route = view.host, view.client, view.route
+    if host is not None:
+        attributes["http.host"] = host
+    if client is not None:
+        attributes["environment.ip"] = client
+    if route is None:
+        verb = "GET" if view.method == "HEAD" else view.method
+        attributes["action"] = f"{verb} {view.path}"
+        attributes["resource.tags"] = ()
+        return
+    attributes["action"] = route.action
+    attributes["http.route"] = route.template
+    attributes["resource.tags"] = route.tags
+    if route.resource_type is not None:
+        attributes["resource.type"] = route.resource_type
+    if route.resource_id is not None:
+        try:
+            attributes["resource.id"] = route.resource_id_of(view.path_params)
+        except KeyError as error:
+            log.error("route %s names a resource by %s, which is no parameter of it", route.template, error)
+            failures.append(Failure(error))
 
 
 def _checked_value(path: str, found: object) -> AttributeValue | None:
@@ -318,15 +304,6 @@ def _checked_value(path: str, found: object) -> AttributeValue | None:
         return attribute_value(path, found)
     except ContextError as error:
         raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(error)) from None
-
-
-def _describe_request(view: ContextRequest, attributes: dict[str, AttributeValue]) -> None:
-    attributes["http.method"] = view.method
-    attributes["http.path"] = view.path
-    if view.host is not None:
-        attributes["http.host"] = view.host
-    if view.client is not None:
-        attributes["environment.ip"] = view.client
 
 
 def _unavailable(failure: Failure) -> Refused:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from policy_middleware.attributes import Custom
 from policy_middleware.endpoints import Endpoints
@@ -108,8 +108,7 @@ class ReadBody:
     resume: Callable[[bytes | None], Step]
 
 
-@dataclass(frozen=True, slots=True)
-class Proceed:
+class Proceed(NamedTuple):
     """Run the handler and leave its response untouched but for `headers`; no decision means exempt."""
 
     decision: PolicyDecision | None

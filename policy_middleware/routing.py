@@ -48,11 +48,12 @@ class RoutePolicy:
     tags: tuple[str, ...] = ()
     exempt: bool = False
 
-    def resource_id_of(self, path_params: Mapping[str, object]) -> str | None:
-        """Return the id of the resource a request names; raises KeyError for a parameter the route lacks."""
-        parts = self.resource_id
-        if parts is None:
-            return None
+    def resource_id_of(self, path_params: Mapping[str, object]) -> str:
+        """Return the id of the resource a request names, "" for a route whose resource has none.
+
+        Raises KeyError for a parameter that the route lacks.
+        """
+        parts = self.resource_id or ()
         if len(parts) == 3 and not parts[0] and not parts[2]:
             return str(path_params[parts[1]])
         return "".join(str(path_params[part]) if odd % 2 else part for odd, part in enumerate(parts))

@@ -17,7 +17,7 @@ def test_without_a_decorator_the_action_is_method_and_template() -> None:
 def test_a_collection_has_a_type_and_no_id() -> None:
     route = route_policy("GET", "/customers/{id}/invoices", None)
     assert route.resource_type == "invoices"
-    assert route.resource_id_of({"id": 7}) is None
+    assert route.resource_id is None
 
 
 def test_head_counts_as_get() -> None:
