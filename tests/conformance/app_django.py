@@ -341,7 +341,7 @@ class OnDjango:
             joins_duplicates=not self.asynchronous,
             own_forbidden_page=True,
             raises=False,
-            interrupted_body_is_seen=False,
+            interrupted_body_is_seen=self.asynchronous,
         )
 
     def build(self, setup: Setup) -> Service:

@@ -185,7 +185,6 @@ EXPECTED = Expectations(
     joins_duplicates=True,
     own_forbidden_page=True,
     raises=False,
-    interrupted_body_is_seen=False,
 )
 
 

@@ -112,7 +112,8 @@ def _first_answer(adapter: Adapter, setup: Setup) -> None:
         raise answer.error
 
 
-def test_clients_that_leave_early_do_no_harm(build: Build) -> None:
+def test_clients_that_leave_early_do_no_harm(build: Build, adapter: Adapter) -> None:
     service = build(ALLOW_ALL)
     service.call(Call("POST", "/docs", headers=IDENTITY, body=(b"half",), leaves=True))
+    assert ("create half" not in service.journal) == adapter.expects.interrupted_body_is_seen
     assert service.call(Call("POST", "/docs", headers=IDENTITY, body=(b"whole",))).body == b"whole"
