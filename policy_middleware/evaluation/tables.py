@@ -152,17 +152,11 @@ class AttributeTable:
         self._needs_hit = parts.needs_hit
         # Numbers that equality names become places of the line, so that a region decides a number wholly.
         named = [key for key in parts.hits if isinstance(key, (int, float))]
-        numbers = Line(parts.spans["number"], named)
-        self._places: list[int | float] = numbers.places  # type: ignore[assignment]  # of numbers only
-        self._lines = tuple(
-            (line, _PLACES[name])
-            for name, line in (
-                ("number", numbers),
-                ("text", Line(parts.spans["text"])),
-                ("address", Line(parts.spans["address"])),
-            )
-            if line.members
-        )
+        lines = {name: Line(spans) for name, spans in parts.spans.items() if spans and name != "number"}
+        if parts.spans["number"] or named:
+            lines["number"] = Line(parts.spans["number"], named)
+        self._places: list[int | float] = lines["number"].places if "number" in lines else []  # type: ignore[assignment]  # of numbers only
+        self._lines = tuple((line, _PLACES[name]) for name, line in lines.items() if line.members)
         self._patterns = tuple(
             (pattern(text), negated, members) for (text, negated), members in parts.patterns.items()
         )
