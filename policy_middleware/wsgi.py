@@ -26,14 +26,14 @@ FILE_WRAPPER: Final = "wsgi.file_wrapper"
 DECIDED: Final = "policy_middleware.decided"
 """Environ key: the enforcers that have decided on this request, each with the method and path it saw."""
 
-_BODILESS_VARIABLES: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class EnvironView:
     """One request as the gate sees it, read from a WSGI environ; `native` is what custom sources receive."""
 
-    __slots__ = ("environ", "method", "native", "path", "path_params", "root_path", "route")
+    __slots__ = ("environ", "method", "native", "path", "path_params", "route")
 
     joins_duplicates = True
 
@@ -41,6 +41,7 @@ class EnvironView:
         self,
         environ: WSGIEnvironment,
         *,
+        path: str | None = None,
         native: object | None = None,
         route: RoutePolicy | None = None,
         path_params: Mapping[str, object] = _NO_PARAMETERS,
@@ -50,8 +51,12 @@ class EnvironView:
         self.route = route
         self.path_params = path_params
         self.method = str(environ.get("REQUEST_METHOD", "GET")).upper()
-        self.path = router_path(environ)
-        self.root_path = _decoded(environ.get("SCRIPT_NAME"))
+        self.path = router_path(environ) if path is None else path
+
+    @property
+    def root_path(self) -> str:
+        """Where the application is mounted."""
+        return _decoded(self.environ.get("SCRIPT_NAME"))
 
     @property
     def query(self) -> str:
@@ -70,8 +75,7 @@ class EnvironView:
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return the header's only value: the server has folded repeated ones into it."""
-        variable = _BODILESS_VARIABLES.get(name) or "HTTP_" + name.upper().replace("-", "_")
-        value = self.environ.get(variable)
+        value = self.environ.get(header_variable(name))
         return () if value is None else (str(value),)
 
     def user(self) -> object | None:
@@ -107,6 +111,12 @@ class PolicyMiddleware:
         return self._app(environ, adding_headers(start_response, final.headers))
 
 
+@lru_cache(maxsize=256)
+def header_variable(name: str) -> str:
+    """Return the environ key of a header given by its lower-case name (RFC 3875 section 4.1.18)."""
+    return _UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
+
+
 def router_path(environ: WSGIEnvironment) -> str:
     """Return PATH_INFO as routers read it: decoded from UTF-8, beginning with exactly one slash."""
     # Werkzeug and Bottle run `/docs` for `//docs`, and for the `docs` that is left by a server which cuts
@@ -131,7 +141,7 @@ def mark_decided(environ: WSGIEnvironment, enforcer: PolicyEnforcer) -> None:
 @lru_cache(maxsize=32)
 def unmaskable_variables(method: str) -> frozenset[str]:
     """Return the environ keys that a handler must not see when its response is masked."""
-    headers = {"HTTP_" + name.upper().replace("-", "_") for name in stripped_request_headers(method)}
+    headers = {header_variable(name) for name in stripped_request_headers(method)}
     # A file handed to the server by descriptor would never come by the mask.
     return frozenset(headers | {FILE_WRAPPER})
 

@@ -25,6 +25,7 @@ from policy_middleware.wsgi import is_decided, mark_decided
 from policy_middleware_django.conf import SETTING, Installation, installations
 from policy_middleware_django.request import (
     DjangoView,
+    give_back,
     is_asgi,
     keep_form,
     load_user,
@@ -40,13 +41,15 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest]
 class Passage:
     """The way of one request through the middleware: what was decided, on which view of it."""
 
-    __slots__ = ("denied_page", "final", "method", "view")
+    __slots__ = ("denied_page", "final", "method", "taken", "view")
 
     def __init__(self) -> None:
         self.final: FinalStep | None = None
         """None until a view was decided on."""
         self.view: DjangoView | None = None
         self.method: str | None = None
+        self.taken: Mapping[str, object] = {}
+        """What was taken from META because the response is masked."""
         self.denied_page: Respond | None = None
         """A denial that the project's handler403 renders."""
 
@@ -92,6 +95,7 @@ class PolicyMiddleware:
         self._settle(request, response, passage)
         if isinstance(passage.final, ProceedMasked):
             mask(passage.final, response, by_asgi=is_asgi(request))
+            give_back(request, passage.taken)
         return response
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
@@ -105,6 +109,7 @@ class PolicyMiddleware:
         self._settle(request, response, passage)
         if isinstance(passage.final, ProceedMasked):
             await mask_async(passage.final, response)
+            give_back(request, passage.taken)
         return response
 
     def _process_view(
@@ -163,7 +168,7 @@ class PolicyMiddleware:
                 raise PermissionDenied(final.decision.reason)
             return own_response(final.response)
         if isinstance(final, ProceedMasked):
-            take_unmaskable(request)
+            passage.taken = take_unmaskable(request)
             if view.method == "HEAD":
                 passage.final = like_get(final, self.gate.settings.max_masked_body)
         if final.decision is not None and request.method == request.META.get("REQUEST_METHOD"):

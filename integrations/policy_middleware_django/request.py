@@ -13,11 +13,10 @@ from django.http.request import RawPostDataException
 from django.utils.functional import LazyObject
 
 from policy_middleware.routing import RoutePolicy
-from policy_middleware.wsgi import FILE_WRAPPER, unmaskable_variables
+from policy_middleware.wsgi import FILE_WRAPPER, header_variable, unmaskable_variables
 from policy_middleware.wsgi_input import declared_length
 
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
-_UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
 class DjangoView:
@@ -76,7 +75,7 @@ class DjangoView:
 
         META is asked first, because middlewares outside may have replaced what a client sent.
         """
-        value = self._request.META.get(_UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_"))
+        value = self._request.META.get(header_variable(name))
         if value is None:
             return ()
         if not self.joins_duplicates and "," in value:
@@ -109,13 +108,20 @@ def is_asgi(request: HttpRequest) -> bool:
     return hasattr(request, "scope")
 
 
-def take_unmaskable(request: HttpRequest) -> None:
-    """Take from a request what leads to answers that cannot be masked."""
+def take_unmaskable(request: HttpRequest) -> Mapping[str, object]:
+    """Take from a request what leads to answers that cannot be masked; return what was taken."""
     # META is the server's own environ, in which gunicorn looks for its file wrapper once Django has answered.
     # A FileResponse, the only one that would use it, never gets by the mask.
-    for name in unmaskable_variables((request.method or "").upper()) - {FILE_WRAPPER}:
-        request.META.pop(name, None)
+    names = unmaskable_variables((request.method or "").upper()) - {FILE_WRAPPER}
+    taken = {name: request.META.pop(name) for name in names if name in request.META}
     request.__dict__.pop("headers", None)  # a cached view of META
+    return taken
+
+
+def give_back(request: HttpRequest, taken: Mapping[str, object]) -> None:
+    """Put back what was taken, for middlewares outside that compress what has been masked."""
+    request.META.update(taken)
+    request.__dict__.pop("headers", None)
 
 
 def keep_form(request: HttpRequest, limit: int) -> None:

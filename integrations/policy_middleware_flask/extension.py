@@ -72,7 +72,7 @@ class Guard:
             return self._wsgi_app(environ, start_response)
         if has_body(environ):
             keep_input(environ, gate.settings.max_body)
-        passage = Passage(environ, start_response, partial(self._undecided, environ))
+        passage = Passage(environ, start_response, self._undecided)
         environ[self._passage_key] = passage
         return passage.run(self._wsgi_app)
 
@@ -94,7 +94,7 @@ class Guard:
         final = drive(self.gate.open(view), partial(read_body, current.environ))
         if isinstance(current.environ[INPUT], KeptInput):
             current.environ[INPUT].forget()
-        if final.decision is not None:
+        if final.decision is not None and policy_decided.receivers:
             policy_decided.send(app, decision=final.decision)
         passage: Passage | None = current.environ.get(self._passage_key)
         if isinstance(final, Respond):

@@ -16,8 +16,8 @@ from policy_middleware.wsgi import (
     status_line,
 )
 
-UndecidedAnswer = Callable[[], FinalStep]
-"""What becomes of a successful response that no decision preceded."""
+UndecidedAnswer = Callable[[WSGIEnvironment], FinalStep]
+"""Says what becomes of a successful response that no decision preceded."""
 
 
 class Passage:
@@ -64,7 +64,7 @@ class Passage:
         """Start the response that the decision allows."""
         self._started = True
         if self.final is None:
-            self.final = self._undecided() if status.startswith("2") else Proceed(None)
+            self.final = self._undecided(self._environ) if status.startswith("2") else Proceed(None)
         final = self.final
         if isinstance(final, ProceedMasked):
             if self._collected is None:

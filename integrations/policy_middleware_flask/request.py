@@ -29,9 +29,9 @@ class FlaskView(EnvironView):
     __slots__ = ()
 
     def __init__(self, request: Request, route: RoutePolicy | None) -> None:
-        super().__init__(request.environ, native=request, route=route, path_params=request.view_args or {})
-        # Flask's router drops leading slashes, so `//docs/7` runs the view of `/docs/7`.
-        self.path = request.path
+        # As its router does, Flask's request drops slashes: `//docs/7` runs the view of `/docs/7`.
+        path, parameters = request.path, request.view_args or {}
+        super().__init__(request.environ, path=path, native=request, route=route, path_params=parameters)
 
     def user(self) -> object | None:
         """Return Flask-Login's current user when it is in use here and has authenticated somebody."""
