@@ -1,0 +1,64 @@
+"""Where a command works: a store, its approvals, an enforcer over it, each open as long as the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from policy_middleware.approvals import ApprovalQueue, open_approvals
+from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.model.errors import SettingsError
+from policy_middleware.stores.memory import MemoryStore
+from policy_middleware.stores.opening import open_store
+from policy_middleware.stores.protocol import Store
+from policy_middleware.stores.redis_store import RedisStore
+
+IN_MEMORY: Final = "memory://"
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """A store by its URL and key prefix."""
+
+    url: str
+    key_prefix: str
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Open the store; raises SettingsError for one that a command could only find empty."""
+        store = open_store(self.url, key_prefix=self.key_prefix)
+        try:
+            if isinstance(store, MemoryStore):
+                raise SettingsError(
+                    "a memory:// store lives inside one process, where no command can see it; "
+                    "name a shared one with --store URL or POLICY_STORE_URL"
+                )
+            yield store
+        finally:
+            store.close()
+
+    @contextmanager
+    def approvals(self) -> Iterator[ApprovalQueue]:
+        """Open the queue of approvals; raises SettingsError for one in the application's memory."""
+        with self.store() as store:
+            if not isinstance(store, RedisStore):
+                raise SettingsError(
+                    "approvals of this store wait in the memory of the application, where no command can see "
+                    "them; name a Redis store with --store URL or POLICY_STORE_URL"
+                )
+            yield open_approvals(store)
+
+    @contextmanager
+    def enforcer(self) -> Iterator[PolicyEnforcer]:
+        """Open an enforcer over the store, with the other settings of the environment."""
+        with self.store():
+            pass
+        with open_enforcer(self.url, self.key_prefix) as enforcer:
+            yield enforcer
+
+
+def open_enforcer(url: str, key_prefix: str) -> PolicyEnforcer:
+    """Return an enforcer that only evaluates, so nothing reaches its decision log."""
+    return PolicyEnforcer.from_url(url, key_prefix=key_prefix, decision_log="logging")

@@ -1,0 +1,116 @@
+"""The command that answers "did it take?"."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from policy_middleware.cli.exit_codes import ExitCode
+from policy_middleware.cli.options import document_option, name_and_rest, output_option, store_options
+from policy_middleware.cli.output import moment, note, print_json, print_table
+from policy_middleware.cli.places import StorePlace
+from policy_middleware.cli.stored import NO_DOCUMENTS, problem_of
+from policy_middleware.cli.uptake import Standing, Uptake, uptakes
+from policy_middleware.model.documents import revision_of
+from policy_middleware.model.errors import short_revision
+from policy_middleware.model.vocabulary import RESERVED_DOCUMENTS
+from policy_middleware.stores.protocol import Store
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStanding:
+    """What is stored of one document (None: nothing), what is wrong with it, and who made what of it."""
+
+    name: str
+    stored: str | None
+    problem: str | None
+    processes: Sequence[Uptake]
+
+    @property
+    def concerns(self) -> bool:
+        """False for a document that is nowhere: neither stored nor held."""
+        return (
+            self.stored is not None
+            or self.problem is not None
+            or any(one.report.revision or one.report.rejected_because for one in self.processes)
+        )
+
+    @property
+    def settled(self) -> bool:
+        """True when what is stored is valid and in force in every process that is heard of."""
+        return self.problem is None and all(
+            one.standing in (Standing.IN_FORCE, Standing.SILENT) for one in self.processes
+        )
+
+
+@click.command()
+@click.argument("words", metavar="[NAME]", nargs=-1)
+@document_option
+@store_options
+@output_option
+def status(words: tuple[str, ...], tenant: str | None, place: StorePlace, output: str) -> None:
+    """Compare what is stored with what each process has in force; of all documents without NAME.
+
+    Exits with 6 when a process has something else in force, or when what is stored was refused, with the
+    place and the reason. A process tells of a document once a request has needed it.
+    """
+    name, _ = name_and_rest(words, (), tenant)
+    with place.store() as store:
+        standings = [one for one in _standings(store, name) if one.concerns or name is not None]
+        warnings = list(store.warnings())
+    if output == "json":
+        print_json([_as_dict(one) for one in standings])
+    else:
+        print_table(
+            ("document", "stored", "process", "standing", "in force", "last heard", "refused because"),
+            (row for one in standings for row in _rows(one)),
+            empty=NO_DOCUMENTS,
+        )
+    for warning in warnings:
+        note(f"warning: {warning}")
+    if not all(one.settled for one in standings):
+        sys.exit(ExitCode.WOULD_CHANGE_OR_BE_DENIED)
+
+
+def _standings(store: Store, name: str | None) -> Iterable[DocumentStanding]:
+    """Yield how each document stands; a shared one that is gone may still be in force somewhere."""
+    there = set(store.names())
+    names = [name] if name is not None else sorted(there | RESERVED_DOCUMENTS)
+    reading = store.read(names)
+    now = time.time()
+    for one in names:
+        body = reading.bodies[one]
+        stored = None if body is None else revision_of(body)
+        problem = problem_of(reading, one) if one in there else None
+        yield DocumentStanding(one, stored, problem, uptakes(store.reports(one), stored, now))
+
+
+def _rows(one: DocumentStanding) -> Iterable[tuple[object, ...]]:
+    stored = short_revision(one.stored)
+    if not one.processes:
+        yield one.name, stored, None, None, None, None, one.problem
+    for process in one.processes:
+        report = process.report
+        yield (
+            one.name,
+            stored,
+            report.process,
+            process.standing.value,
+            short_revision(report.revision),
+            moment(report.at),
+            report.rejected_because or one.problem,
+        )
+
+
+def _as_dict(one: DocumentStanding) -> dict[str, object]:
+    return {
+        "document": one.name,
+        "stored": one.stored,
+        "problem": one.problem,
+        "settled": one.settled,
+        "processes": [process.as_dict() for process in one.processes],
+    }
