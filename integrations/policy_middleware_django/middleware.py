@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -33,25 +34,30 @@ from policy_middleware_django.request import (
     take_unmaskable,
 )
 from policy_middleware_django.responses import deny_page, like_get, mask, mask_async, own_response, replace
-from policy_middleware_django.routes import View, is_below_static_url, path_parameters
+from policy_middleware_django.routes import View, is_below_static_url
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
+_PASSAGES: Final = "_policy_passages"
+"""Attribute of a request: the Passage of each policy middleware."""
+
 
 class Passage:
-    """The way of one request through the middleware: what was decided, on which view of it."""
+    """The way of one request through the middleware: what was decided, and on which view of the request."""
 
-    __slots__ = ("denied_page", "final", "method", "taken", "view")
+    __slots__ = ("denied_page", "final", "gate", "method", "routes", "taken", "view")
 
-    def __init__(self) -> None:
+    def __init__(self, installation: Installation) -> None:
+        self.gate = installation.gate
+        self.routes = installation.routes
         self.final: FinalStep | None = None
         """None until a view was decided on."""
         self.view: DjangoView | None = None
         self.method: str | None = None
-        self.taken: Mapping[str, object] = {}
-        """What was taken from META because the response is masked."""
         self.denied_page: Respond | None = None
         """A denial that the project's handler403 renders."""
+        self.taken: Mapping[str, object] = {}
+        """What was taken from META because the response is masked."""
 
 
 class PolicyMiddleware:
@@ -74,41 +80,41 @@ class PolicyMiddleware:
         self.process_view = self._process_view_async if self._is_async else self._process_view
         if self._is_async:
             markcoroutinefunction(self)
-        _ = self.gate
+        self.gate  # noqa: B018 -- settings that cannot work are to stop the start
 
     @property
     def gate(self) -> Gate:
         """The gate that the settings of the moment make."""
-        return self._installation.gate
+        return installations[self.setting].gate
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer a request, at once or, under an asynchronous handler, when awaited."""
         if self._is_async:
             return self._answer_async(request)
-        gate = self.gate
-        if gate.owns(request.path_info):
-            final = drive(gate.open(self._view(request)), partial(read_body, request))
+        passage = self._enter(request)
+        if passage.gate.owns(request.path_info):
+            final = drive(passage.gate.open(_view(request, passage)), partial(read_body, request))
             if isinstance(final, Respond):
                 return own_response(final.response)
-        passage = self._enter(request)
         response: HttpResponseBase = self.get_response(request)
         self._settle(request, response, passage)
         if isinstance(passage.final, ProceedMasked):
             mask(passage.final, response, by_asgi=is_asgi(request))
+        if passage.taken:
             give_back(request, passage.taken)
         return response
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        gate = self.gate
-        if gate.owns(request.path_info):
-            final = await self._drive_async(request, self._view(request))
+        passage = self._enter(request)
+        if passage.gate.owns(request.path_info):
+            final = await self._drive_async(request, passage, _view(request, passage))
             if isinstance(final, Respond):
                 return own_response(final.response)
-        passage = self._enter(request)
         response: HttpResponseBase = await self.get_response(request)
         self._settle(request, response, passage)
         if isinstance(passage.final, ProceedMasked):
             await mask_async(passage.final, response)
+        if passage.taken:
             give_back(request, passage.taken)
         return response
 
@@ -117,10 +123,10 @@ class PolicyMiddleware:
     ) -> HttpResponseBase | None:
         """Decide before a synchronous handler's view."""
         passage = self._passage(request)
-        if self._is_decided(request):
+        if _is_decided(request, passage):
             return None
-        view = self._routed(request, view_func, args, kwargs)
-        final = drive(self.gate.open(view), partial(read_body, request))
+        view = _routed(request, passage, view_func, args, kwargs)
+        final = drive(passage.gate.open(view), partial(read_body, request))
         return self._proceed(request, passage, view, final)
 
     async def _process_view_async(
@@ -128,14 +134,14 @@ class PolicyMiddleware:
     ) -> HttpResponseBase | None:
         """Decide before an asynchronous handler's view."""
         passage = self._passage(request)
-        if self._is_decided(request):
+        if _is_decided(request, passage):
             return None
-        view = self._routed(request, view_func, args, kwargs)
-        return self._proceed(request, passage, view, await self._drive_async(request, view))
+        view = _routed(request, passage, view_func, args, kwargs)
+        return self._proceed(request, passage, view, await self._drive_async(request, passage, view))
 
-    async def _drive_async(self, request: HttpRequest, view: DjangoView) -> FinalStep:
-        exempt = (view.route is not None and view.route.exempt) or self.gate.exempts(view.path)
-        if self._uses_user and not exempt:
+    async def _drive_async(self, request: HttpRequest, passage: Passage, view: DjangoView) -> FinalStep:
+        exempt = (view.route is not None and view.route.exempt) or passage.gate.exempts(view.path)
+        if view.uses_user and not exempt:
             await load_user(request)
 
         async def run_blocking(run: Callable[[], Step]) -> Step:
@@ -145,16 +151,19 @@ class PolicyMiddleware:
         async def read(limit: int) -> bytes | None:
             return await sync_to_async(read_body, thread_sensitive=True)(request, limit)
 
-        return await drive_async(self.gate.open(view), read, run_blocking)
+        return await drive_async(passage.gate.open(view), read, run_blocking)
 
     def _enter(self, request: HttpRequest) -> Passage:
         """Begin the passage of a request, before any view is known."""
-        keep_form(request, self.gate.settings.max_body)
-        return self._passage(request)
+        passage = Passage(installations[self.setting])
+        request.__dict__.setdefault(_PASSAGES, {})[self] = passage
+        keep_form(request, passage.gate.settings.max_body)
+        return passage
 
     def _passage(self, request: HttpRequest) -> Passage:
-        passages: dict[PolicyMiddleware, Passage] = request.__dict__.setdefault("_policy_passages", {})
-        return passages.setdefault(self, Passage())
+        passage: Passage | None = request.__dict__.get(_PASSAGES, {}).get(self)
+        # Only a caller that is not Django's handler asks for a view before it hands the request over.
+        return passage or self._enter(request)
 
     def _proceed(
         self, request: HttpRequest, passage: Passage, view: DjangoView, final: FinalStep
@@ -170,20 +179,20 @@ class PolicyMiddleware:
         if isinstance(final, ProceedMasked):
             passage.taken = take_unmaskable(request)
             if view.method == "HEAD":
-                passage.final = like_get(final, self.gate.settings.max_masked_body)
+                passage.final = like_get(final, passage.gate.settings.max_masked_body)
         if final.decision is not None and request.method == request.META.get("REQUEST_METHOD"):
-            mark_decided(request.META, self.gate.enforcer)
+            mark_decided(request.META, passage.gate.enforcer)
         return None
 
     def _settle(self, request: HttpRequest, response: HttpResponseBase, passage: Passage) -> None:
         """Hold the response to what was decided, but for masking."""
         final, view = passage.final, passage.view
         if final is None or view is None:
-            final = self._undecided(request, response)
+            final = _undecided(request, response, passage)
         elif final.decision is not None and request.method != passage.method:
             # A process_view further inside has rewritten the method, so another handler ran.
             ran = f"{request.method} {request.path_info}"
-            final = Respond(final.decision, self.gate.unverified(view, final.decision, ran))
+            final = Respond(final.decision, passage.gate.unverified(view, final.decision, ran))
         if isinstance(final, Respond):
             passage.final = final
             replace(response, final.response, by_asgi=is_asgi(request))
@@ -193,39 +202,35 @@ class PolicyMiddleware:
             for name, value in final.headers:
                 response.headers[name] = value
 
-    def _undecided(self, request: HttpRequest, response: HttpResponseBase) -> FinalStep:
-        """Say what becomes of a response that was made without any view's being decided on."""
-        may_leave = (
-            not 200 <= response.status_code < 300
-            or self._is_decided(request)
-            or self.gate.exempts(request.path_info)
-            or is_below_static_url(request)
-        )
-        return Proceed(None) if may_leave else self.gate.undecided(self._view(request))
 
-    def _is_decided(self, request: HttpRequest) -> bool:
-        # A rewritten method makes it another request than the one that META still describes.
-        return (
-            is_decided(request.META, self.gate.enforcer) and request.method == request.META["REQUEST_METHOD"]
-        )
+def _undecided(request: HttpRequest, response: HttpResponseBase, passage: Passage) -> FinalStep:
+    """Say what becomes of a response that was made without any view's being decided on."""
+    may_leave = (
+        not 200 <= response.status_code < 300
+        or _is_decided(request, passage)
+        or passage.gate.exempts(request.path_info)
+        or is_below_static_url(request)
+    )
+    return Proceed(None) if may_leave else passage.gate.undecided(_view(request, passage))
 
-    def _view(self, request: HttpRequest) -> DjangoView:
-        return DjangoView(request, uses_user=self._uses_user)
 
-    def _routed(
-        self, request: HttpRequest, view_func: View, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> DjangoView:
-        match = request.resolver_match
-        route = "" if match is None else match.route
-        policy = self._installation.routes.of(request, route, view_func)
-        parameters = path_parameters(route, policy.template, args, kwargs)
-        return DjangoView(request, uses_user=self._uses_user, route=policy, path_params=parameters)
+def _is_decided(request: HttpRequest, passage: Passage) -> bool:
+    # A rewritten method makes it another request than the one that META still describes.
+    decided = is_decided(request.META, passage.gate.enforcer)
+    return decided and request.method == request.META.get("REQUEST_METHOD")
 
-    @property
-    def _installation(self) -> Installation:
-        return installations[self.setting]
 
-    @property
-    def _uses_user(self) -> bool:
-        """True when the identity is Django's own user; another identity source has the only say."""
-        return self.gate.settings.identity is None
+def _view(request: HttpRequest, passage: Passage) -> DjangoView:
+    return DjangoView(request, uses_user=passage.gate.settings.identity is None)
+
+
+def _routed(
+    request: HttpRequest, passage: Passage, view_func: View, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> DjangoView:
+    match = request.resolver_match
+    route = passage.routes.of(request.method or "", "" if match is None else match.route, view_func)
+    view = _view(request, passage)
+    view.route, view.path_params = route.policy, route.parameters(args, kwargs)
+    if route.is_static_view and is_below_static_url(request):
+        view.route = dataclasses.replace(route.policy, exempt=True)
+    return view

@@ -24,28 +24,22 @@ class DjangoView:
 
     __slots__ = (
         "_request",
-        "_uses_user",
         "joins_duplicates",
         "method",
         "native",
         "path",
         "path_params",
         "route",
+        "uses_user",
     )
 
-    def __init__(
-        self,
-        request: HttpRequest,
-        *,
-        uses_user: bool,
-        route: RoutePolicy | None = None,
-        path_params: Mapping[str, object] = _NO_PARAMETERS,
-    ) -> None:
+    def __init__(self, request: HttpRequest, *, uses_user: bool) -> None:
         self._request = request
-        self._uses_user = uses_user
+        self.uses_user = uses_user
+        """True when the identity is Django's own user; another identity source has the only say."""
         self.native = request
-        self.route = route
-        self.path_params = path_params
+        self.route: RoutePolicy | None = None
+        self.path_params: Mapping[str, object] = _NO_PARAMETERS
         self.method = (request.method or "").upper()
         self.path = request.path_info
         self.joins_duplicates = not is_asgi(request)
@@ -86,7 +80,7 @@ class DjangoView:
 
     def user(self) -> object | None:
         """Return the user whom Django has authenticated, or None."""
-        if not self._uses_user:
+        if not self.uses_user:
             return None
         user: object = getattr(self._request, "user", None)
         return user if getattr(user, "is_authenticated", False) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -39,13 +39,20 @@ class RegexParameters(dict[str, object]):
         raise KeyError(name)
 
 
-def path_parameters(
-    route: str, template: str, args: Sequence[object], kwargs: Mapping[str, Any]
-) -> Mapping[str, object]:
-    """Return the path parameters under the names that the template gives them."""
-    if not args and not is_regex(route):
-        return kwargs
-    return RegexParameters(template, {**{f"arg{n}": value for n, value in enumerate(args, 1)}, **kwargs})
+@dataclass(frozen=True, slots=True)
+class ResolvedRoute:
+    """A route, a view and a method, worked out once."""
+
+    policy: RoutePolicy
+    is_regex: bool
+    is_static_view: bool
+
+    def parameters(self, args: Sequence[object], kwargs: Mapping[str, Any]) -> Mapping[str, object]:
+        """Return the path parameters under the names that the template gives them."""
+        if not args and not self.is_regex:
+            return kwargs
+        unnamed = {f"arg{number}": value for number, value in enumerate(args, 1)}
+        return RegexParameters(self.policy.template, {**unnamed, **kwargs})
 
 
 class RoutePolicies:
@@ -53,17 +60,13 @@ class RoutePolicies:
 
     def __init__(self, table: Mapping[str, RouteMetadata]) -> None:
         self._table = table
-        self._of = lru_cache(maxsize=_MAX_ROUTES)(self._worked_out)
+        self.of = lru_cache(maxsize=_MAX_ROUTES)(self._worked_out)
+        """Return what a route of a view means for a method."""
 
-    def of(self, request: HttpRequest, route: str, view: View) -> RoutePolicy:
-        """Return what the route of a view means for the method of a request."""
-        policy = self._of(request.method or "", route, view)
-        if _is_static_view(view) and is_below_static_url(request):
-            return replace(policy, exempt=True)
-        return policy
-
-    def _worked_out(self, method: str, route: str, view: View) -> RoutePolicy:
-        return route_policy(method.upper(), template_of(route), view, self._table)
+    def _worked_out(self, method: str, route: str, view: View) -> ResolvedRoute:
+        policy = route_policy(method.upper(), template_of(route), view, self._table)
+        name = (getattr(view, "__module__", None), getattr(view, "__qualname__", None))
+        return ResolvedRoute(policy, is_regex(route), name in _STATIC_VIEWS)
 
 
 def is_below_static_url(request: HttpRequest) -> bool:
@@ -71,7 +74,3 @@ def is_below_static_url(request: HttpRequest) -> bool:
     url = urlsplit(settings.STATIC_URL or "")
     base = url.path.rstrip("/")
     return bool(base) and not url.netloc and request.path.startswith(base + "/")
-
-
-def _is_static_view(view: View) -> bool:
-    return (getattr(view, "__module__", None), getattr(view, "__qualname__", None)) in _STATIC_VIEWS
