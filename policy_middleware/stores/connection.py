@@ -6,7 +6,7 @@ With redis-py's own defaults one GET to a frozen server blocks a request for 59 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -37,12 +37,17 @@ else:
 class _Guarded(_Base):
     """A connection that tells a circuit breaker how it fares, and asks it first."""
 
-    def __init__(self, *, breaker: CircuitBreaker, **options: Any) -> None:
+    def __init__(
+        self, *, breaker: CircuitBreaker, before_connect: Callable[[], None] | None = None, **options: Any
+    ) -> None:
         self._breaker = breaker
+        self._before_connect = before_connect
         super().__init__(**options)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     def connect(self) -> None:
         """Connect unless connected; the pool calls this before every use, so it is where the breaker asks."""
+        if self._before_connect is not None and self._sock is None:
+            self._before_connect()
         self._breaker.enter()
         try:
             super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
@@ -90,22 +95,25 @@ _SENTENCES: Final = (
 )
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, before_connect: Callable[[], None] | None = None) -> redis.Redis:
     """Return a client for `redis://`, `rediss://` or `unix://`; nothing is sent before it is used.
+
+    `before_connect` is called before every new connection, and may raise StoreUnavailable.
 
     Options of redis-py may be given in the query (`?ssl_ca_certs=...`). Raises SettingsError for a URL that
     cannot be understood.
     """
-    return redis.Redis(connection_pool=new_pool(url))
+    return redis.Redis(connection_pool=new_pool(url, before_connect))
 
 
-def new_pool(url: str) -> BlockingConnectionPool:
+def new_pool(url: str, before_connect: Callable[[], None] | None = None) -> BlockingConnectionPool:
     """Return the pool behind `connect`; one per process, so a forked child makes its own."""
     try:
         pool = BlockingConnectionPool.from_url(
             url,
             connection_class=_CONNECTIONS[urlsplit(url).scheme],
             breaker=CircuitBreaker(),
+            before_connect=before_connect,
             max_connections=POOL_SIZE,
             timeout=POOL_WAIT_SECONDS,
             health_check_interval=IDLE_CHECK_SECONDS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -37,10 +37,17 @@ class RedisStore:
 
     dead_after: float | None = DEAD_AFTER_SECONDS
 
-    def __init__(self, url: str, *, key_prefix: str = DEFAULT_KEY_PREFIX) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        key_prefix: str = DEFAULT_KEY_PREFIX,
+        before_connect: Callable[[], None] | None = None,
+    ) -> None:
         self._url = url
+        self._before_connect = before_connect
         self.keys: Final = KeyLayout(key_prefix)
-        self.client: Final = connect(url)
+        self.client: Final = connect(url, before_connect)
 
     def __repr__(self) -> str:
         return f"RedisStore({without_password(self._url)!r}, key_prefix={self.keys.prefix!r})"
@@ -147,7 +154,7 @@ class RedisStore:
 
     def after_fork(self) -> None:
         """Give the child a pool of its own; sockets and locks of the parent's are left alone."""
-        self.client.connection_pool = new_pool(self._url)
+        self.client.connection_pool = new_pool(self._url, self._before_connect)
 
     def close(self) -> None:
         """Close the pooled connections."""

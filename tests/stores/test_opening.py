@@ -29,7 +29,7 @@ def test_the_scheme_chooses_the_store(tmp_path: Path) -> None:
     [
         ("redis+sentinel://a:1/x", "not built yet"),
         ("redis+cluster://a:1", "not built yet"),
-        ("embedded:///var/lib/app", "not built yet"),
+        ("embedded://relative/policies", "three slashes"),
         ("postgres://u:secret@db/x", "unknown scheme"),
         ("localhost:6379", "unknown scheme"),
         ("file://relative/policies", "three slashes"),
