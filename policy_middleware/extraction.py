@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from policy_middleware.attributes import (
+    BodySource,
     CredentialError,
     Custom,
     Identity,
     MalformedAttribute,
     Source,
     SourceRequest,
+    WouldBlock,
     as_source,
+    behind,
     framework_user,
     identity_id,
     identity_of,
     identity_roles,
     text_values,
+    values_in_body,
 )
 from policy_middleware.model.context import AttributeValue, RequestContext, attribute_value
 from policy_middleware.model.errors import ContextError, PolicyError, SettingsError
@@ -50,8 +54,6 @@ class ContextRequest(SourceRequest, Protocol):
     @property
     def root_path(self) -> str: ...
     @property
-    def client(self) -> str | None: ...
-    @property
     def route(self) -> RoutePolicy | None: ...
 
 
@@ -72,8 +74,8 @@ class Failure:
     error: Exception
 
 
-CustomValues = Mapping[Custom, object]
-"""What the custom sources gave: a value, or a Failure."""
+Gathered = Mapping[Source, object]
+"""What was gathered before the other sources are read, by source: a value, or a Failure."""
 
 
 class Extraction:
@@ -98,6 +100,8 @@ class Extraction:
             *tenants,
             *(as_source(spec, f"attributes[{name!r}]") for name, spec in settings.attributes.items()),
         )
+        if settings.trusted_proxies:
+            self._sources = tuple(behind(source, settings.trusted_proxies) for source in self._sources)
         self._after_tenants = 2 + len(tenants)
         self._identity: Source | None = None
         if settings.identity is not None:
@@ -107,19 +111,23 @@ class Extraction:
             self._identity = framework_user()
         self._anonymous = settings.on_missing_identity == ANONYMOUS
         self._fallback_tenant = None if settings.on_missing_tenant == "400" else settings.on_missing_tenant
-        custom = dict.fromkeys(
-            source for source in (self._identity, *self._sources) if isinstance(source, Custom)
-        )
+        gathered = dict.fromkeys(source for source in (self._identity, *self._sources) if source is not None)
+        custom = [source for source in gathered if isinstance(source, Custom)]
+        self.in_body = tuple(source for source in gathered if isinstance(source, BodySource))
+        """Sources that need the request's body."""
         self.blocking = tuple(source for source in custom if not source.asynchronous)
         """Custom sources that may block."""
         self.awaited = tuple(source for source in custom if source.asynchronous)
         """Custom sources that have to be awaited."""
 
-    def context(self, view: ContextRequest, custom: CustomValues) -> RequestContext:
-        """Build the context of a request; raises Refused in the contract's order (401, 400, 403, 503)."""
+    def context(self, view: ContextRequest, gathered: Gathered) -> RequestContext:
+        """Build the context of a request; raises Refused in the contract's order (401, 400, 403, 503).
+
+        Raises WouldBlock where a source has to look something up first.
+        """
         attributes: dict[str, AttributeValue] = {"http.method": view.method, "http.path": view.path}
         try:
-            identity, found = self._read(view, custom)
+            identity, found = self._read(view, gathered)
             failures: list[Failure] = []
             if identity.__class__ is Failure:
                 _refuse_or_keep(identity, failures)
@@ -142,19 +150,21 @@ class Extraction:
         attributes["tenant"] = tenant
         return RequestContext(tenant, attributes)
 
-    def _read(self, view: SourceRequest, custom: CustomValues) -> tuple[object, list[object]]:
+    def _read(self, view: SourceRequest, gathered: Gathered) -> tuple[object, list[object]]:
         """Run every source; what one raises stands in its place, to be judged in its turn."""
         identity: object = None
         known: Identity | None = None
         if self._identity is not None:
-            identity = _value(self._identity, view, custom, None, identity_of)
+            identity = _value(self._identity, view, gathered, None, identity_of)
             known = identity if isinstance(identity, Identity) else None
-        if not custom:
+        if not gathered:
             try:
                 return identity, [source.read(view, known) for source in self._sources]
+            except WouldBlock:
+                raise
             except Exception:  # noqa: BLE001, S110 -- rare: found out below which source it was
                 pass
-        return identity, [_value(source, view, custom, known) for source in self._sources]
+        return identity, [_value(source, view, gathered, known) for source in self._sources]
 
     def _describe_subject(
         self, subject: object, roles: object, attributes: dict[str, AttributeValue], failures: list[Failure]
@@ -196,9 +206,18 @@ class Extraction:
         return self._fallback_tenant
 
 
-async def await_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Custom, object]:
+def read_from_body(sources: Sequence[BodySource], body: bytes, view: SourceRequest) -> dict[Source, object]:
+    """Return what each source finds in the request's body, or its Failure."""
+    content_type = ",".join(view.header("content-type"))
+    return {
+        source: Failure(value) if isinstance(value, MalformedAttribute) else value
+        for source, value in values_in_body(sources, body, content_type).items()
+    }
+
+
+async def await_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Source, object]:
     """Await every asynchronous source, one after the other; what one raises becomes its Failure."""
-    values: dict[Custom, object] = {}
+    values: dict[Source, object] = {}
     for source in sources:
         try:
             values[source] = await source.read_async(view)
@@ -207,9 +226,9 @@ async def await_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[
     return values
 
 
-def run_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Custom, object]:
+def run_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Source, object]:
     """Call every synchronous source; what one raises becomes its Failure."""
-    values: dict[Custom, object] = {}
+    values: dict[Source, object] = {}
     for source in sources:
         try:
             value = source.read(view, None)
@@ -227,14 +246,16 @@ def run_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Custom, 
 def _value(
     source: Source,
     view: SourceRequest,
-    custom: CustomValues,
+    gathered: Gathered,
     identity: Identity | None,
     convert: Callable[[object], object] = lambda value: value,
 ) -> object:
     """Return what one source says, or its Failure."""
     try:
-        value = custom[source] if isinstance(source, Custom) else source.read(view, identity)
+        value = gathered[source] if source.gathered else source.read(view, identity)
         return value if isinstance(value, Failure) else convert(value)
+    except WouldBlock:
+        raise
     except Exception as error:  # noqa: BLE001 -- a framework's user object may raise anything; it refuses
         return _failed(source, error)
 

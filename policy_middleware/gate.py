@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from policy_middleware.attributes import Custom
+from policy_middleware.attributes import Source, WouldBlock
 from policy_middleware.endpoints import Endpoints
 from policy_middleware.enforcer import PolicyEnforcer
-from policy_middleware.extraction import CustomValues, Extraction, Refused, await_sources, run_sources
+from policy_middleware.extraction import Extraction, Refused, await_sources, read_from_body, run_sources
 from policy_middleware.masking import ResponseMask
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Matched, PolicyDecision
@@ -144,6 +144,18 @@ FinalStep = Proceed | ProceedMasked | Respond
 Step = Blocking | Awaiting | ReadBody | FinalStep
 
 
+@dataclass(slots=True)
+class _Gathering:
+    """What is known of a request before its sources are read; `may_block`: a thread may wait here."""
+
+    values: dict[Source, object] = field(default_factory=dict)
+    body: bytes | None = None
+    may_block: bool = False
+
+
+_NOTHING_GATHERED: Final = _Gathering()
+
+
 class Gate:
     """Decides requests for one application; immutable and shared by every request.
 
@@ -155,7 +167,9 @@ class Gate:
         self.settings: Final = settings
         self.routes: Final = routes_table(settings.routes)
         self._extraction = Extraction(settings)
-        self._custom = bool(self._extraction.blocking or self._extraction.awaited)
+        self._gathers = bool(
+            self._extraction.blocking or self._extraction.awaited or self._extraction.in_body
+        )
         self._observing = settings.mode == "observe"
         self._exempt = frozenset(path.rstrip("/") for path in settings.exempt)
         self._exempt_below = tuple(path + "/" for path in self._exempt)
@@ -176,9 +190,7 @@ class Gate:
         route = view.route
         if (route is not None and route.exempt) or self.exempts(view.path):
             return _EXEMPT
-        if self._custom:
-            return self._collect(view)
-        return self._decide(view, _NOTHING_COLLECTED)
+        return self._gather(view) if self._gathers else self._decide(view, _NOTHING_GATHERED)
 
     def undecided(self, view: RequestView) -> FinalStep:
         """Answer for a response that no decision preceded (an operator's error, so it is logged as one)."""
@@ -211,38 +223,61 @@ class Gate:
 
     # -- the way of a request ---------------------------------------------------------------------------
 
-    def _collect(self, view: RequestView) -> Step:
+    def _gather(self, view: RequestView) -> Step:
+        """Read the body for the sources that look into it."""
+        in_body = self._extraction.in_body
+        if not in_body or view.method == WEBSOCKET:
+            return self._collect(view, _Gathering(dict.fromkeys(in_body)))
+
+        def read(body: bytes | None) -> Step:
+            if body is None:
+                detail = f"The policy looks into the body, and this one is longer than {limit} bytes."
+                return self._refuse(view, Refused(ProblemType.BODY_TOO_LARGE, detail))
+            return self._collect(view, _Gathering(read_from_body(in_body, body, view), body))
+
+        limit = self.settings.max_body
+        return ReadBody(limit, read)
+
+    def _collect(self, view: RequestView, gathering: _Gathering) -> Step:
         """Run the application's own sources where they may run."""
         blocking, awaited = self._extraction.blocking, self._extraction.awaited
 
-        def run_blocking(values: dict[Custom, object]) -> Step:
-            values.update(run_sources(blocking, view))
-            return self._decide(view, values, may_block=True)
-
-        if not awaited:
-            return Blocking(lambda: run_blocking({}))
+        def run_blocking() -> Step:
+            gathering.values.update(run_sources(blocking, view))
+            gathering.may_block = True
+            return self._decide(view, gathering)
 
         async def run_awaited() -> Step:
-            values = await await_sources(awaited, view)
-            return Blocking(lambda: run_blocking(values)) if blocking else self._decide(view, values)
+            gathering.values.update(await await_sources(awaited, view))
+            return Blocking(run_blocking) if blocking else self._decide(view, gathering)
 
-        return Awaiting(run_awaited)
+        if awaited:
+            return Awaiting(run_awaited)
+        return Blocking(run_blocking) if blocking else self._decide(view, gathering)
 
-    def _decide(self, view: RequestView, custom: CustomValues, *, may_block: bool = False) -> Step:
+    def _decide(self, view: RequestView, gathering: _Gathering) -> Step:
         try:
-            context = self._extraction.context(view, custom)
+            context = self._extraction.context(view, gathering.values)
         except Refused as refusal:
             return self._refuse(view, refusal)
+        except WouldBlock as waiting:
+            return Blocking(partial(self._look_up, view, gathering, waiting))
         if self._endpoints.own(view.path):
             return Blocking(lambda: Respond(None, self._endpoints.answer(view, context)))
         policies = self._current(context.tenant)
         if policies is not None:
-            return self._enforce(view, context, self.enforcer.evaluate_with(policies, context))
-        if may_block:
-            return self._load(view, context)
-        return Blocking(lambda: self._load(view, context))
+            return self._enforce(
+                view, context, self.enforcer.evaluate_with(policies, context), gathering.body
+            )
+        if gathering.may_block:
+            return self._load(view, context, gathering.body)
+        return Blocking(lambda: self._load(view, context, gathering.body))
 
-    def _load(self, view: RequestView, context: RequestContext) -> Step:
+    def _look_up(self, view: RequestView, gathering: _Gathering, waiting: WouldBlock) -> Step:
+        waiting.look_up()
+        return self._decide(view, replace(gathering, may_block=True))
+
+    def _load(self, view: RequestView, context: RequestContext, body: bytes | None) -> Step:
         try:
             decision = self.enforcer.load_and_evaluate(context)
         except StoreUnavailable as error:
@@ -252,12 +287,14 @@ class Gate:
             )
             refusal.attributes = context.attributes
             return self._refuse(view, refusal, Matched.STORE_UNAVAILABLE)
-        return self._enforce(view, context, decision)
+        return self._enforce(view, context, decision, body)
 
-    def _enforce(self, view: RequestView, context: RequestContext, decision: PolicyDecision) -> Step:
+    def _enforce(
+        self, view: RequestView, context: RequestContext, decision: PolicyDecision, body: bytes | None
+    ) -> Step:
         effect = decision.outcome.effect
         if effect is Effect.REQUIRE_APPROVAL and not self._observing and view.method != WEBSOCKET:
-            return self._approval(view, context, decision)
+            return self._approval(view, context, decision, body)
         self._record(decision, context, enforced=not self._observing)
         return self._answer(view, decision, context)
 
@@ -327,9 +364,11 @@ class Gate:
         answer = _REFUSALS.get(refusal.kind, problem)
         return Respond(decision, answer(refusal.kind, refusal.detail, decision_id=decision.decision_id))
 
-    def _approval(self, view: RequestView, context: RequestContext, decision: PolicyDecision) -> Step:
+    def _approval(
+        self, view: RequestView, context: RequestContext, decision: PolicyDecision, known_body: bytes | None
+    ) -> Step:
         """Bind the request, body included, to an approval: park it, or use the approval it brings."""
-        parked = ApprovalExchange(self.enforcer, self.settings, view, context, decision)
+        exchange = ApprovalExchange(self.enforcer, self.settings, view, context, decision)
 
         def finish(settled: Settled) -> FinalStep:
             self._record(settled.decision, context, approval_id=settled.approval_id)
@@ -337,10 +376,14 @@ class Gate:
                 return Respond(settled.decision, settled.response)
             return self._answer(view, settled.decision, context)
 
-        impossible = parked.impossible
+        impossible = exchange.impossible
         if impossible is not None:
             return finish(impossible)
-        return ReadBody(self.settings.max_body, lambda body: Blocking(lambda: finish(parked.settle(body))))
+
+        def settle(body: bytes | None) -> Step:
+            return Blocking(lambda: finish(exchange.settle(body)))
+
+        return ReadBody(self.settings.max_body, settle) if known_body is None else settle(known_body)
 
 
 def build_gate(options: Mapping[str, object]) -> Gate:
@@ -402,7 +445,6 @@ async def _completed(step: Awaiting) -> Step:
 log: Final = logging.getLogger("policy_middleware")
 
 _EXEMPT: Final = Proceed(None)
-_NOTHING_COLLECTED: Final[CustomValues] = MappingProxyType({})
 _REFUSALS: Final = {
     ProblemType.IDENTITY_MISSING: unauthenticated,
     ProblemType.CREDENTIAL_INVALID: unauthenticated,

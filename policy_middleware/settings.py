@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -25,6 +26,19 @@ def _comma_separated(value: object) -> object:
 
 
 Paths = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+
+
+def _networks(value: object) -> object:
+    parts = _comma_separated(value)
+    if not isinstance(parts, (list, tuple)):
+        return parts
+    try:
+        return tuple(ip_network(part) if isinstance(part, str) else part for part in parts)
+    except ValueError as error:
+        raise ValueError(f"{error}; give addresses or networks such as 10.0.0.0/8") from None
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 SinkSpec = str | Callable[..., object] | Sequence[str | Callable[..., object]]
 SourceSpec = object
 """A source, a callable, a dotted path, or (for `tenant`) a list of these; resolved by attributes.py."""
@@ -86,6 +100,8 @@ class GateSettings(_Settings):
     on_missing_tenant: str = "400"
     public_url: str | None = None
     expose: Literal["reason", "debug"] = "reason"
+    trusted_proxies: Networks = ()
+    """Peers whose headers are believed, as addresses or networks; empty: everybody's are."""
     max_body: int = Field(default=1024 * 1024, ge=0)
     """Bytes of a request body that are read to bind an approval to it."""
     max_masked_body: int = Field(default=16 * 1024 * 1024, ge=1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policy_middleware.approvals import Approver
-from policy_middleware.attributes import header
+from policy_middleware.attributes import Source, WouldBlock, body, header
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.gate import (
     Awaiting,
@@ -490,3 +490,49 @@ def test_a_gate_that_cannot_work_is_refused(options: dict[str, object], sentence
 def test_store_settings_beside_an_enforcer_are_contradictory(enforcer: PolicyEnforcer) -> None:
     with pytest.raises(SettingsError, match="max_stale: belongs to the enforcer"):
         _gate(enforcer, max_stale=3)
+
+
+# -- attributes out of the body, and keys that have to be fetched -------------------------------------------
+
+
+def test_a_body_that_was_read_for_its_attributes_is_not_read_again_for_an_approval(
+    enforcer: PolicyEnforcer,
+) -> None:
+    gate = _gate(enforcer, attributes={"resource.amount": body("/amount", type=int)})
+    reads: list[int] = []
+
+    def read(limit: int) -> bytes:
+        reads.append(limit)
+        return b'{"amount": 5}'
+
+    step = drive(gate.open(_request("analyst", method="POST")), read)
+    assert _status(step)[0] == 202
+    assert len(reads) == 1
+
+
+def test_a_body_that_is_too_long_to_be_looked_into_is_refused(enforcer: PolicyEnforcer) -> None:
+    gate = _gate(enforcer, attributes={"resource.amount": body("/amount")}, max_body=10)
+    assert _status(_drive(gate, _request(), b"x" * 11)) == (413, "body-too-large")
+
+
+def test_a_malformed_body_is_400(enforcer: PolicyEnforcer) -> None:
+    gate = _gate(enforcer, attributes={"resource.amount": body("/amount")})
+    request = _request(headers=[("content-type", "application/json")])
+    assert _status(_drive(gate, request, b'{"amount": 1, "amount": 2}')) == (400, "attribute-malformed")
+
+
+def test_a_source_that_has_to_look_something_up_does_so_in_a_blocking_step(enforcer: PolicyEnforcer) -> None:
+    class Directory(Source):
+        known = False
+
+        def read(self, request: object, identity: object) -> object:
+            if not self.known:
+                raise WouldBlock(self.look_up)
+            return "reader"
+
+        def look_up(self) -> None:
+            self.known = True
+
+    step = _gate(enforcer, roles=Directory()).open(_request("guest"))
+    assert isinstance(step, Blocking)
+    assert isinstance(step.run(), Proceed)

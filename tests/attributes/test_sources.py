@@ -7,6 +7,7 @@ from policy_middleware.attributes import (
     MalformedAttribute,
     Source,
     as_source,
+    behind,
     claim,
     const,
     header,
@@ -17,6 +18,7 @@ from policy_middleware.attributes import (
     user,
 )
 from policy_middleware.model.errors import SettingsError
+from policy_middleware.settings import GateSettings
 from tests.requests import FakeRequest
 
 
@@ -166,10 +168,29 @@ def test_identity_of_a_user_object_keeps_the_object() -> None:
 
 
 def test_a_source_may_be_a_dotted_path() -> None:
-    assert as_source("tests.requests:FakeRequest", "tenant").custom
+    assert as_source("tests.requests:FakeRequest", "tenant").gathered
     with pytest.raises(SettingsError, match=r"tenant: 'tests\.nowhere\.f' cannot be imported"):
         as_source("tests.nowhere.f", "tenant")
     with pytest.raises(SettingsError, match="not a dotted path"):
         as_source("acme", "tenant")
     with pytest.raises(SettingsError, match="is no source"):
         as_source(7, "tenant")
+
+
+@pytest.mark.parametrize(
+    ("peer", "believed"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("::1", True),
+        ("192.0.2.7", False),
+        ("unix:", False),
+        (None, False),
+    ],
+)
+def test_headers_count_only_from_trusted_proxies_where_there_are_some(
+    peer: str | None, believed: bool
+) -> None:
+    settings = GateSettings.load({"trusted_proxies": "10.0.0.0/8, ::1"}, {})
+    source = behind(header("X-User"), settings.trusted_proxies)
+    assert _read(source, headers=[("x-user", "bob")], client=peer) == ("bob" if believed else None)

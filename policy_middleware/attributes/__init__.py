@@ -1,0 +1,66 @@
+"""Where tenant, identity, roles and other attributes of a request come from.
+
+A *source* says how to read one attribute. The built-in ones look only at the request in hand and are read in
+place; your own callables receive the framework's request object, synchronous ones in a worker thread where
+there is an event loop to protect, asynchronous ones awaited.
+"""
+
+from policy_middleware.attributes.bearer import jwt_bearer
+from policy_middleware.attributes.body import BodySource, body, values_in_body
+from policy_middleware.attributes.identity import (
+    claim,
+    framework_user,
+    identity_id,
+    identity_of,
+    identity_roles,
+    text_values,
+    user,
+)
+from policy_middleware.attributes.request_sources import (
+    AttributeType,
+    behind,
+    const,
+    header,
+    path_param,
+    query,
+    subdomain,
+)
+from policy_middleware.attributes.resolving import as_source
+from policy_middleware.attributes.source import (
+    CredentialError,
+    Custom,
+    Identity,
+    MalformedAttribute,
+    Source,
+    SourceRequest,
+    WouldBlock,
+)
+
+__all__ = [
+    "AttributeType",
+    "BodySource",
+    "CredentialError",
+    "Custom",
+    "Identity",
+    "MalformedAttribute",
+    "Source",
+    "SourceRequest",
+    "WouldBlock",
+    "as_source",
+    "behind",
+    "body",
+    "claim",
+    "const",
+    "framework_user",
+    "header",
+    "identity_id",
+    "identity_of",
+    "identity_roles",
+    "jwt_bearer",
+    "path_param",
+    "query",
+    "subdomain",
+    "text_values",
+    "user",
+    "values_in_body",
+]
