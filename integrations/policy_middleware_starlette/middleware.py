@@ -17,7 +17,8 @@ from policy_middleware.model.errors import SettingsError
 from policy_middleware.responses import ProblemType, Response, problem
 from policy_middleware_starlette.pages import render_forbidden_page
 from policy_middleware_starlette.resolver import RouteResolver, what_ran_instead
-from policy_middleware_starlette.routers import FoundRouter, router_below, router_of_host, stack_below
+from policy_middleware_starlette.route_list import RouteList
+from policy_middleware_starlette.routers import router_of_host, stack_below
 
 log: Final = logging.getLogger("policy_middleware")
 
@@ -46,12 +47,12 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
     Raises SettingsError for options that cannot work.
     """
 
-    resolver_class: ClassVar[type[RouteResolver]] = RouteResolver
+    route_list_class: ClassVar[type[RouteList]] = RouteList
 
     def __init__(self, app: ASGIApp, /, **options: object) -> None:
         super().__init__(app, **options)
-        self._resolver: Final = self.resolver_class(self.gate.routes)
-        self._router: Final = router_below(app)
+        self._resolver: Final = RouteResolver(self.gate.routes)
+        self._routes = self.route_list_class.below(app)
         self._warned = False
         if any(isinstance(layer, CORSMiddleware) for layer in stack_below(app)):
             log.warning(
@@ -67,8 +68,8 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
         """Ask the application's own router, on a copy of the scope; our own pages come before it."""
         if self.gate.owns(path_below_root(scope)):
             return None
-        router = self._router_for(scope)
-        return None if router is None else self._resolver.resolve(router, scope)
+        routes = self._routes_for(scope)
+        return None if routes is None else self._resolver.resolve(routes, scope)
 
     def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
         """Compare what the router left in the scope with what was decided on."""
@@ -97,24 +98,30 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
             return None
         return problem(ProblemType.NOT_FOUND, "There is nothing here.", decision_id=decision.decision_id)
 
-    def _router_for(self, scope: Scope) -> FoundRouter | None:
-        router = self._router or router_of_host(scope)
-        if router is None and not self._warned:
+    def _routes_for(self, scope: Scope) -> RouteList | None:
+        if self._routes is not None:
+            return self._routes
+        router = router_of_host(scope)
+        if router is not None:
+            # A middleware below keeps the router out of sight; an application has one for all its life.
+            self._routes = self.route_list_class(router)
+            return self._routes
+        if not self._warned:
             self._warned = True
             log.warning(
                 "PolicyMiddleware found no Starlette router in %r: requests are decided on METHOD /path, "
                 "decorators and the routes table are not seen; wrap the application or its mount itself",
                 self.app,
             )
-        return router
+        return None
 
     def check_start_up(self, scope: Scope) -> None:
         """Raise SettingsError when the application has routes where the package serves its own pages."""
-        router = self._router_for(scope)
-        for route in self._resolver.candidates(router.routes) if router is not None else ():
-            path = getattr(route, "path", None)
-            if isinstance(path, str) and self.gate.owns(path):
+        routes = self._routes_for(scope)
+        for candidate in routes.candidates() if routes is not None else ():
+            template = candidate.template
+            if template is not None and self.gate.owns(template):
                 raise SettingsError(
-                    f"the route {path!r} lies below prefix={self.gate.settings.prefix!r}, where the policy "
-                    "middleware serves its own pages; move the route or choose another prefix"
+                    f"the route {template!r} lies below prefix={self.gate.settings.prefix!r}, where the "
+                    "policy middleware serves its own pages; move the route or choose another prefix"
                 )

@@ -33,16 +33,19 @@ def text_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
     return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]
 
 
-def path_below_root(scope: Scope) -> str:
-    """Return the path as the application's router sees it, never empty.
+def route_path(scope: Scope) -> str:
+    """Return the path exactly as routers match it, empty for the root path itself.
 
     `root_path` is taken off at a segment boundary only: `/v1` is not below `/v`.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     if not root or not path.startswith(root):
-        return path or "/"
+        return path
     below = path[len(root) :]
-    if not below:
-        return "/"
-    return below if below[0] == "/" else path
+    return below if not below or below[0] == "/" else path
+
+
+def path_below_root(scope: Scope) -> str:
+    """Return the path below the application's root, `/` for the root path itself."""
+    return route_path(scope) or "/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import anyio
@@ -14,13 +15,13 @@ from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from policy_middleware.asgi import Resolution
-from policy_middleware_fastapi.middleware import FastAPIRouteResolver
+from policy_middleware_fastapi.middleware import IncludingRouteList
 from policy_middleware_starlette.resolver import RouteResolver, what_ran_instead
-from policy_middleware_starlette.routers import FoundRouter, router_below
+from policy_middleware_starlette.route_list import RouteList
 
 from .asgi_calls import Exchange, http_scope
 
@@ -120,11 +121,15 @@ HOSTS = st.sampled_from([b"testserver", b"api.example.com", b"API.example.com:80
 ROOTS = st.sampled_from(["", "/root", "/a", "/"])
 
 
-def compare(app: Any, resolver: RouteResolver, ran: Ran, scope: dict[str, Any]) -> Resolution:
-    found = router_below(app)
+def routes_of(app: Any) -> RouteList:
+    found = (IncludingRouteList if isinstance(app, FastAPI) else RouteList).below(app)
     assert found is not None
+    return found
+
+
+def compare(app: Any, ran: Ran, scope: dict[str, Any]) -> Resolution:
     before = dict(scope)
-    resolution = resolver.resolve(found, scope)
+    resolution = RouteResolver({}).resolve(routes_of(app), scope)
     assert scope == before, "matching left something in the scope"
     exchange = Exchange()
     ran.clear()
@@ -149,7 +154,7 @@ def test_starlette_runs_what_was_resolved(
     ran: Ran = []
     app = starlette_app(ran)
     full = root.rstrip("/") + path if below else path
-    compare(app, RouteResolver({}), ran, http_scope(full, method, headers=[(b"host", host)], root_path=root))
+    compare(app, ran, http_scope(full, method, headers=[(b"host", host)], root_path=root))
 
 
 @settings(max_examples=200, deadline=None)
@@ -158,59 +163,91 @@ def test_fastapi_runs_what_was_resolved(path: str, method: str, root: str, below
     ran: Ran = []
     app = fastapi_app(ran)
     full = root.rstrip("/") + path if below else path
-    compare(app, FastAPIRouteResolver({}), ran, http_scope(full, method, root_path=root))
+    compare(app, ran, http_scope(full, method, root_path=root))
 
 
-def template_of(app: Any, resolver: RouteResolver, path: str, method: str = "GET") -> str | None:
-    found = router_below(app)
-    assert found is not None
-    policy = resolver.resolve(found, http_scope(path, method)).policy
+def template_of(routes: RouteList, path: str, method: str = "GET") -> str | None:
+    policy = RouteResolver({}).resolve(routes, http_scope(path, method)).policy
     return None if policy is None else policy.template
 
 
 def test_templates_hold_the_prefixes_of_mounts_and_included_routers() -> None:
-    app, resolver = starlette_app([]), RouteResolver({})
-    assert template_of(app, resolver, "/a/1/b") == "/a/{n}/b"
-    assert template_of(app, resolver, "/m/b/3") == "/m/b/{n}"
-    assert template_of(app, resolver, "/f/anything/else") == "/f/{path}"
-    assert template_of(app, resolver, "/b") == "/b"
-    included, resolver = fastapi_app([]), FastAPIRouteResolver({})
-    assert template_of(included, resolver, "/m/b/7/b") == "/m/b/{x}/b"
-    assert template_of(included, resolver, "/m/b/deep/a", "POST") == "/m/b/deep/a"
-    assert template_of(included, resolver, "/f/a/9") == "/f/a/{x}"
-    assert template_of(included, resolver, "/wrapped/view/9") == "/wrapped/view/{x}"
-    assert template_of(included, resolver, "/openapi.json") == "/openapi.json"
+    routes = routes_of(starlette_app([]))
+    assert template_of(routes, "/a/1/b") == "/a/{n}/b"
+    assert template_of(routes, "/m/b/3") == "/m/b/{n}"
+    assert template_of(routes, "/f/anything/else") == "/f/{path}"
+    assert template_of(routes, "/b") == "/b"
+    routes = routes_of(fastapi_app([]))
+    assert template_of(routes, "/m/b/7/b") == "/m/b/{x}/b"
+    assert template_of(routes, "/m/b/deep/a", "POST") == "/m/b/deep/a"
+    assert template_of(routes, "/f/a/9") == "/f/a/{x}"
+    assert template_of(routes, "/wrapped/view/9") == "/wrapped/view/{x}"
+    assert template_of(routes, "/openapi.json") == "/openapi.json"
 
 
 def test_the_rest_of_a_foreign_mounts_path_is_its_parameter() -> None:
-    found = router_below(starlette_app([]))
-    assert found is not None
-    resolution = RouteResolver({}).resolve(found, http_scope("/f/static/app.js"))
+    resolution = RouteResolver({}).resolve(routes_of(starlette_app([])), http_scope("/f/static/app.js"))
     assert resolution.opaque
     assert resolution.policy is not None
     assert resolution.policy.resource_id_of(resolution.path_params) == "static/app.js"
 
 
-def test_a_route_added_while_running_is_found() -> None:
-    app, resolver = starlette_app([]), RouteResolver({})
-    assert template_of(app, resolver, "/late") is None
+def test_routes_changed_while_running_are_found() -> None:
+    app = starlette_app([])
+    routes = routes_of(app)
+    assert template_of(routes, "/late") is None
     app.router.routes.insert(0, Route("/late", endpoint("late", [])))
-    assert template_of(app, resolver, "/late") == "/late"
+    assert template_of(routes, "/late") == "/late"
+    app.router.routes[0] = Route("/{other}", endpoint("other", []))
+    assert template_of(routes, "/late") == "/{other}"
+    app.router.routes = [Route("/replaced", endpoint("replaced", []))]
+    assert template_of(routes, "/late") is None
+    assert template_of(routes, "/replaced") == "/replaced"
 
 
-def test_a_route_added_to_an_included_router_is_found() -> None:
-    app, router, resolver = FastAPI(), APIRouter(), FastAPIRouteResolver({})
-    app.include_router(router, prefix="/v1")
-    assert template_of(app, resolver, "/v1/late") is None
-    router.add_api_route("/late", lambda: None)
-    assert template_of(app, resolver, "/v1/late") == "/v1/late"
+def test_routes_added_to_included_routers_are_found() -> None:
+    app, outer, inner = FastAPI(), APIRouter(), APIRouter()
+    outer.include_router(inner, prefix="/inner")
+    app.include_router(outer, prefix="/v1")
+    routes = routes_of(app)
+    assert template_of(routes, "/v1/late") is None
+    outer.add_api_route("/late", lambda: None)
+    assert template_of(routes, "/v1/late") == "/v1/late"
+    assert template_of(routes, "/v1/inner/late") is None
+    inner.add_api_route("/late", lambda: None)
+    assert template_of(routes, "/v1/inner/late") == "/v1/inner/late"
+
+
+def test_routes_that_match_in_their_own_way_are_asked_every_time() -> None:
+    class CaseInsensitive(Route):
+        def matches(self, scope: Any) -> Any:
+            return super().matches({**scope, "path": scope["path"].lower()})
+
+    by_regex = Route("/shout", endpoint("shout", []))
+    by_regex.path_regex = re.compile(by_regex.path_regex.pattern, re.IGNORECASE)
+    routes = RouteList(Router([CaseInsensitive("/quiet", endpoint("quiet", [])), by_regex]))
+    assert template_of(routes, "/QUIET") == "/quiet"
+    assert template_of(routes, "/SHOUT") == "/shout"
+
+
+def test_a_custom_kind_of_route_in_fastapi_is_asked_like_any_other() -> None:
+    class Teapot(BaseRoute):
+        def matches(self, scope: Any) -> Any:
+            return (Match.FULL, {"endpoint": self}) if scope["path"] == "/tea" else (Match.NONE, {})
+
+    app = FastAPI()
+    app.router.routes.append(Teapot())
+    resolution = RouteResolver({}).resolve(routes_of(app), http_scope("/tea"))
+    assert isinstance(resolution.endpoint, Teapot)
+    assert resolution.policy is None
 
 
 def test_made_up_methods_do_not_fill_the_memory() -> None:
-    resolver = RouteResolver({})
-    app = starlette_app([])
+    resolver, routes = RouteResolver({}), routes_of(starlette_app([]))
     for number in range(50):
-        assert template_of(app, resolver, "/view/x", f"M{number}") == "/view/{x}"
+        policy = resolver.resolve(routes, http_scope("/view/x", f"M{number}")).policy
+        assert policy is not None
+        assert policy.template == "/view/{x}"
     assert len(resolver._policies) == 0
 
 
@@ -218,9 +255,8 @@ def test_websockets_are_resolved_apart_from_http() -> None:
     async def socket(websocket: WebSocket) -> None:
         return None
 
-    found = FoundRouter([Route("/x", endpoint("x", [])), WebSocketRoute("/x", socket)])
-    scope = {**http_scope("/x"), "type": "websocket"}
-    resolution = RouteResolver({}).resolve(found, scope)
+    routes = RouteList(Router([Route("/x", endpoint("x", [])), WebSocketRoute("/x", socket)]))
+    resolution = RouteResolver({}).resolve(routes, {**http_scope("/x"), "type": "websocket"})
     assert resolution.endpoint is socket
     assert resolution.policy is not None
     assert resolution.policy.action == "WEBSOCKET /x"
@@ -238,6 +274,6 @@ def test_a_mounted_fastapi_with_a_root_path_of_its_own_is_resolved_like_it_route
 
     mounted.add_api_route("/a", handler, response_model=None)
     app.mount("/sub", mounted)
-    resolution = compare(app, FastAPIRouteResolver({}), ran, http_scope("/sub/a"))
+    resolution = compare(app, ran, http_scope("/sub/a"))
     assert resolution.policy is not None
     assert resolution.policy.template == "/sub/a"
