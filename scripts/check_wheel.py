@@ -68,21 +68,17 @@ def check_environment(wheel: Path, extra: str, directory: Path) -> None:
     print(run(python, "-c", IMPORT_EVERY_MODULE), end="")
     for package, missing in EXTRA_OF_PACKAGE.items():
         if package not in packages:
-            expect_missing_extra(python, package, missing)
+            expect_missing_extra(missing, python, "-c", f"import {package}")
+    if not extra:
+        expect_missing_extra("cli", str(directory / "bin" / "policyctl"), "--help")
 
 
-def expect_missing_extra(python: str, package: str, extra: str) -> None:
-    """Import `package` without its framework: the last line must name the extra to install."""
-    done = subprocess.run(
-        (python, "-c", f"import {package}"),
-        cwd=tempfile.gettempdir(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def expect_missing_extra(extra: str, *command: str) -> None:
+    """Run what needs an extra that is not there: its last line must name the extra to install."""
+    done = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
     last_line = done.stderr.strip().rpartition("\n")[2]
     if done.returncode == 0 or f'pip install "policy-middleware[{extra}]"' not in last_line:
-        sys.exit(f"import {package} without {extra} should name the missing extra, but said:\n{done.stderr}")
+        sys.exit(f"{' '.join(command)}\nshould name the missing extra {extra}, but said:\n{done.stderr}")
 
 
 def main() -> None:

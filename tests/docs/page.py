@@ -87,7 +87,6 @@ class Reader:
         self._redis_port = redis_port
         self._ports: dict[str, int] = {}
         self._running: list[subprocess.Popen[bytes]] = []
-        self._names: dict[str, object] = {"__name__": "__page__"}
         programs = directory.parent / f"{directory.name}-programs"
         programs.mkdir()
         for name in ("curl", "redis-cli", "pip"):
@@ -118,7 +117,7 @@ class Reader:
                 process.wait()
 
     def follow(self, page: Path) -> None:
-        """Write every titled file of the page, then perform its other snippets in order."""
+        """Write every titled file, perform the commands in order, and run the other Python as one program."""
         found = snippets(page)
         for snippet in found:
             if snippet.title is not None:
@@ -130,8 +129,7 @@ class Reader:
             elif snippet.language == "console":
                 for command in commands(snippet.text):
                     self._run(command, place)
-            elif snippet.language == "python" and snippet.title is None:
-                exec(compile(self._here(snippet.text), place, "exec"), self._names)
+        self._run_program(page, [each for each in found if each.language == "python" and each.title is None])
 
     def _write(self, snippet: Snippet) -> None:
         assert snippet.title is not None
@@ -139,6 +137,18 @@ class Reader:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(self._here(snippet.text))
+
+    def _run_program(self, page: Path, parts: list[Snippet]) -> None:
+        """Run snippets in a process of their own, each at the line that it has on its page."""
+        program = ""
+        for snippet in parts:
+            program += "\n" * (snippet.line - program.count("\n")) + self._here(snippet.text)
+        path = self._directory / f"{page.stem}_page.py"
+        path.write_text(program)
+        done = subprocess.run(
+            (sys.executable, str(path)), env=self._environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
     def _run(self, command: Command, place: str) -> None:
         line = self._here(command.line)
