@@ -32,10 +32,10 @@ class _Policyctl(click.Group):
             ctx.exit(exit_code_of(error))
         except PolicyError as error:
             code = exit_code_of(error)
-            hint = "; --store URL or POLICY_STORE_URL name another store" * (
-                code is ExitCode.STORE_UNREACHABLE
-            )
-            note(f"{ctx.command_path}: {error}{hint}")
+            sentence = str(error).rstrip(".")
+            if code is ExitCode.STORE_UNREACHABLE:
+                sentence += " (--store URL or POLICY_STORE_URL names another store)"
+            note(f"{ctx.command_path}: {sentence}")
             ctx.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,10 +13,10 @@ import click
 from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.inputs import Input, read_context, read_documents
 from policy_middleware.cli.options import Command, optional_tenant_option, output_option, store_options
-from policy_middleware.cli.output import print_fields, print_json, print_table, say
+from policy_middleware.cli.output import counted, print_fields, print_json, print_table, say
 from policy_middleware.cli.places import IN_MEMORY, StorePlace, open_enforcer
 from policy_middleware.enforcer import PolicyEnforcer
-from policy_middleware.evaluation.trace import DocumentTrace, LeafTrace, RuleTrace
+from policy_middleware.evaluation.trace import DocumentTrace, LeafTrace, RuleTrace, Standing
 from policy_middleware.model.conditions import Reference
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Outcome, PolicyDecision
@@ -24,7 +24,15 @@ from policy_middleware.model.errors import short_revision
 from policy_middleware.model.vocabulary import RESERVED_DOCUMENTS
 
 _TENANT_KEYS: Final = ("tenant", "tenant_id")
-_RESULTS: Final = {True: "holds", False: "does not hold", None: "indeterminate"}
+_STANDINGS: Final[Mapping[Standing, str]] = {
+    Standing.DECIDES: "decides",
+    Standing.FLOOR: "restricts, because it cannot be evaluated",
+    Standing.OBSERVED: "would count, but is only observed",
+    Standing.NO_MATCH: "does not match",
+    Standing.NOT_REACHED: "not reached",
+    Standing.INACTIVE: "inactive",
+}
+_INDETERMINATE: Final = "a restricting rule could not be evaluated, so it counts as if it matched"
 _TRUTHS: Final = {True: "true", False: "false", None: "indeterminate"}
 
 
@@ -131,12 +139,14 @@ def _fields(decision: PolicyDecision) -> dict[str, object]:
         "reason": decision.reason,
         "decided by": _decided_by(decision.outcome),
     }
+    if decision.indeterminate:
+        fields["caution"] = _INDETERMINATE
     if decision.obligations.mask is not None:
         fields["masked"] = ", ".join(
             f"{field.path} ({field.operator.value})" for field in decision.obligations.mask.fields
         )
     for needed in decision.obligations.approvals:
-        fields["needs"] = f"{needed.approval.required} approval(s) for {needed.rule_id}"
+        fields["needs"] = f"{counted(needed.approval.required, 'approval')} for {needed.rule_id}"
     if decision.observed:
         fields["observed"] = ", ".join(
             f"{rule.rule_id} would {rule.effect.value}" for rule in decision.observed
@@ -149,7 +159,7 @@ def _decided_by(outcome: Outcome) -> str:
     """Return what decided, in words."""
     what = f"rule {outcome.rule_id}" if outcome.rule_id else outcome.matched.value.replace("_", " ")
     where = f" of {outcome.document}" if outcome.document else ""
-    return f"{what}{where}" + (", which could not be evaluated" if outcome.indeterminate else "")
+    return what + where
 
 
 def _decision(decision: PolicyDecision) -> dict[str, object]:
@@ -182,17 +192,8 @@ def _print_trace(document: DocumentTrace) -> None:
     combined = document.combine.value.replace("_", " ")
     say(f"\n{document.name} at {short_revision(document.revision)} ({combined}, {default})")
     print_table(
-        ("rule", "effect", "when", "so it", "because"),
-        (
-            (
-                rule.id,
-                rule.effect.value,
-                _RESULTS[rule.result],
-                rule.standing.value.replace("_", " "),
-                _because(rule),
-            )
-            for rule in document.rules
-        ),
+        ("rule", "effect", "standing", "because"),
+        ((rule.id, rule.effect.value, _STANDINGS[rule.standing], _because(rule)) for rule in document.rules),
         empty="  no rules",
     )
 

@@ -121,7 +121,7 @@ def rollback(
         stored = roll_back(
             store, name, revision, author=author, note=note, expected_revision=over, max_bytes=limit
         )
-        _tell_change(store, before, stored, "rolled back", output)
+        _tell_change(store, before, stored, "rolled back to", output)
 
 
 def _name_of(read: Input, from_environment: str | None) -> str | None:

@@ -79,7 +79,7 @@ def read_context(source: str) -> dict[str, JSON]:
         data = read_json(read.body, MAX_CONTEXT_BYTES)
     except DocumentError as error:
         problems = "; ".join(map(str, error.problems))
-        raise click.UsageError(f"{read.label} is not a usable context: {problems}") from None
+        raise click.UsageError(f"{read.label}: {problems}") from None
     if not isinstance(data, dict):
         raise click.UsageError(
             f'{read.label} is no JSON object such as {{"role": "viewer", "action": "document.read"}}'

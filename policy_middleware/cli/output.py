@@ -65,7 +65,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     if table.row_count:
-        console().print(table)
+        _print_table(table)
     else:
         note(empty)
 
@@ -77,7 +77,15 @@ def print_fields(fields: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in fields.items():
         table.add_row(_cell(name), _cell(value))
-    console().print(table)
+    _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    out = console()
+    with out.capture() as captured:
+        out.print(table)
+    # Rich fills every line up to the width of the table, which is noise to whatever reads a pipe.
+    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def say(sentence: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -18,7 +19,7 @@ from policy_middleware.cli.places import StorePlace
 from policy_middleware.model.documents import parse_document, revision_of
 from policy_middleware.model.errors import DocumentError, short_revision
 from policy_middleware.settings import EnforcerSettings
-from policy_middleware.stores.protocol import UNKNOWN_AUTHOR, VIA_SET, Store, StoreReading
+from policy_middleware.stores.protocol import UNKNOWN_AUTHOR, VIA_SET, Store, StoredRevision, StoreReading
 from policy_middleware.stores.publishing import UnknownRevision, find_revision
 
 NO_DOCUMENTS = "no documents; `policyctl publish NAME FILE` adds one"
@@ -92,19 +93,7 @@ def history(words: tuple[str, ...], tenant: str | None, limit: int, place: Store
     with place.store() as store:
         body = store.read([name]).bodies[name]
         entries = store.history(name, limit)
-    stored = None if body is None else revision_of(body)
-    rows = [
-        {
-            "document": entry.name,
-            "revision": entry.revision,
-            "stored": entry.revision == stored,
-            "author": entry.author,
-            "note": entry.note,
-            "via": entry.via,
-            "published_at": entry.published_at,
-        }
-        for entry in entries
-    ]
+    rows = _history_rows(entries, None if body is None else revision_of(body))
     if output == "json":
         print_json(rows)
         return
@@ -117,12 +106,29 @@ def history(words: tuple[str, ...], tenant: str | None, limit: int, place: Store
                 entry.author,
                 entry.via,
                 entry.note,
-                "stored now" if entry.revision == stored else " ",
+                "stored now" if row["stored"] else " ",
             )
-            for entry in entries
+            for entry, row in zip(entries, rows, strict=True)
         ),
         empty=f"no revision of {name!r} was ever recorded",
     )
+
+
+def _history_rows(entries: Sequence[StoredRevision], stored: str | None) -> list[dict[str, object]]:
+    """Return plain data; of the entries of the stored revision only the newest is marked."""
+    current = next((entry for entry in entries if entry.revision == stored), None)
+    return [
+        {
+            "document": entry.name,
+            "revision": entry.revision,
+            "stored": entry is current,
+            "author": entry.author,
+            "note": entry.note,
+            "via": entry.via,
+            "published_at": entry.published_at,
+        }
+        for entry in entries
+    ]
 
 
 def problem_of(reading: StoreReading, name: str) -> str | None:
