@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
+from urllib.parse import unquote
 
+from policy_middleware.decision_log.file_sink import FileSink
 from policy_middleware.decision_log.logging_sink import LoggingSink
 from policy_middleware.decision_log.record import Record
+from policy_middleware.decision_log.stream_sink import StreamSink
 from policy_middleware.model.errors import SettingsError
+from policy_middleware.stores.protocol import Store
+from policy_middleware.stores.redis_store import RedisStore
 
-_NOT_BUILT_YET: Final = ("file://", "redis")
+_FILE: Final = "file://"
+_STREAM: Final = "redis"
 
 
 @runtime_checkable
@@ -41,21 +48,26 @@ class CallableSink:
         """Do nothing: the function is the application's."""
 
 
-def open_sinks(spec: object) -> tuple[Sink, ...]:
-    """Return the sinks that `spec` names: `auto`, `logging`, a callable, a Sink, or several of these.
+def open_sinks(spec: object, store: Store | None = None) -> tuple[Sink, ...]:
+    """Return the sinks that `spec` names, one or several; as text, several are separated by commas.
 
-    As text, several are separated by commas. Raises SettingsError for a sink that is unknown or not built.
+    `logging`, `file:///path` (JSON Lines), `redis` (a capped stream in the policy store), `auto` (logging,
+    and the stream where the store is Redis), a callable, or a Sink. Raises SettingsError for anything else.
     """
     if isinstance(spec, str):
         names = [name.strip() for name in spec.split(",")]
-        return tuple(_named_sink(name) for name in dict.fromkeys(names))
+        return tuple(sink for name in dict.fromkeys(names) for sink in _named_sinks(name, store))
     if isinstance(spec, Sink) or callable(spec):
         return (_sink(spec),)
     if not isinstance(spec, Sequence) or not spec:
         raise SettingsError(
             f"decision_log: {spec!r} names no sink; give 'logging', a callable, or a list of these"
         )
-    return tuple(_named_sink(item) if isinstance(item, str) else _sink(item) for item in spec)
+    return tuple(
+        sink
+        for item in spec
+        for sink in (_named_sinks(item, store) if isinstance(item, str) else (_sink(item),))
+    )
 
 
 def _sink(item: object) -> Sink:
@@ -66,9 +78,21 @@ def _sink(item: object) -> Sink:
     raise SettingsError(f"decision_log: {item!r} is neither the name of a sink nor a callable")
 
 
-def _named_sink(name: str) -> Sink:
-    if name in ("auto", "logging"):
-        return LoggingSink()
-    if name.startswith(_NOT_BUILT_YET):
-        raise SettingsError(f"decision_log: the sink {name!r} is not built yet; give 'logging' or a callable")
-    raise SettingsError(f"decision_log: unknown sink {name!r}; known are 'auto', 'logging' and any callable")
+def _named_sinks(name: str, store: Store | None) -> tuple[Sink, ...]:
+    if name == "logging":
+        return (LoggingSink(),)
+    if name == "auto":
+        return (LoggingSink(), StreamSink(store)) if isinstance(store, RedisStore) else (LoggingSink(),)
+    if name == _STREAM:
+        if isinstance(store, RedisStore):
+            return (StreamSink(store),)
+        raise SettingsError("decision_log: 'redis' keeps records in the policy store, and that is not Redis")
+    if name.startswith(_FILE):
+        path = unquote(name.removeprefix(_FILE))
+        if not path.startswith("/"):
+            raise SettingsError(f"decision_log: {name!r}: write file:///path with three slashes")
+        return (FileSink(Path(path)),)
+    raise SettingsError(
+        f"decision_log: unknown sink {name!r}; known are 'auto', 'logging', 'redis', 'file:///path' "
+        "and any callable"
+    )
