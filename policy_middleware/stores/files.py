@@ -183,7 +183,12 @@ class FileStore:
         with self._lock, _file_errors(self.directory), open(self.directory / ".lock", "ab") as lock_file:
             if fcntl is not None:
                 fcntl.flock(lock_file, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                # Closing is not enough: a child forked meanwhile has the same file open, and so the lock.
+                if fcntl is not None:
+                    fcntl.flock(lock_file, fcntl.LOCK_UN)
 
 
 class FileWatch:
