@@ -11,6 +11,7 @@ from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import RevisionConflict
 from policy_middleware.stores import ProcessReport, Store
 from tests.stores.documents import allowing, denying
+from tests.stores.threads import store_threads
 from tests.waiting import eventually
 
 FIRST, SECOND = allowing("first"), denying("second")
@@ -134,7 +135,7 @@ def test_a_stopped_watch_tells_nothing_more(store: Store) -> None:
     told = list(ear.told)
     store.publish("acme", FIRST)
     assert ear.told == told
-    assert not any(thread.name.startswith("policy-") for thread in threading.enumerate())
+    assert not store_threads()
 
 
 def test_the_marker_can_be_written_without_a_document(store: Store) -> None:

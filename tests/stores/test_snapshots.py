@@ -14,6 +14,7 @@ from policy_middleware.model.errors import ContextError, DocumentError, NoUsable
 from policy_middleware.stores import MemoryStore, Snapshots, Store
 from tests.stores.documents import BAD, allowing, answer, denying, guardrail, revision_of
 from tests.stores.scripted_store import ScriptedStore
+from tests.stores.threads import store_threads
 from tests.waiting import eventually
 
 NewSnapshots = Callable[..., Snapshots]
@@ -441,7 +442,7 @@ def test_closing_joins_every_thread_and_refuses_what_comes_after(
     snapshots.load("acme")
     snapshots.close()
     snapshots.close()
-    assert not any(thread.name.startswith("policy-") for thread in threading.enumerate())
+    assert not store_threads()
     assert snapshots.current("acme") is None
     with pytest.raises(StoreUnavailable, match="closed"):
         snapshots.load("acme")
@@ -455,7 +456,7 @@ def test_snapshots_nobody_holds_any_more_stop_their_threads(store: Store) -> Non
     del snapshots
     gc.collect()
     assert gone() is None
-    assert not any(thread.name.startswith("policy-") for thread in threading.enumerate())
+    assert not store_threads()
 
 
 def test_concurrent_changes_and_requests_end_at_the_last_revision(
