@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from policy_middleware.approvals import ApprovalStatus, ApprovalTask, Approver, Verification
@@ -24,6 +26,8 @@ from policy_middleware.cli.options import (
 )
 from policy_middleware.cli.output import note, print_fields, print_json, print_table, say
 from policy_middleware.cli.places import StorePlace
+from policy_middleware.model.context import AttributeValue, attribute_value
+from policy_middleware.model.errors import ContextError
 
 _TASK = click.argument("task_id", metavar="ID")
 
@@ -39,7 +43,38 @@ def _approver_options(command: Command) -> Command:
     roles = click.option(
         "--role", "roles", multiple=True, type=text, help="A role of who votes; may be repeated."
     )
-    return who(roles(command))
+    attributes = click.option(
+        "--attribute",
+        "attributes",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_attributes,
+        help="What else rules ask of who votes, such as subject.department=finance; may be repeated. "
+        'A VALUE that is JSON (3, true, ["a"]) is taken as such.',
+    )
+    return who(roles(attributes(command)))
+
+
+def _attributes(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, AttributeValue]:
+    """Return what rules may ask of an approver, or end the command with a usage error."""
+    attributes: dict[str, AttributeValue] = {}
+    for each in given:
+        name, equals, written = each.partition("=")
+        if not equals or not name.startswith("subject."):
+            raise click.BadParameter(f"{each!r} is not written subject.NAME=VALUE")
+        try:
+            value = json.loads(text(written))
+        except ValueError:
+            value = written
+        try:
+            attribute = attribute_value(name, value)
+        except ContextError as error:
+            raise click.BadParameter(str(error)) from None
+        if attribute is not None:
+            attributes[name] = attribute
+    return attributes
 
 
 @approvals.command("list")
@@ -93,13 +128,14 @@ def approve_task(
     tenant: str,
     approver: str,
     roles: tuple[str, ...],
+    attributes: dict[str, AttributeValue],
     comment: str | None,
     place: StorePlace,
     output: str,
 ) -> None:
     """Vote for a request; never for one's own, and never twice."""
     with place.approvals() as queue:
-        task = queue.approve(tenant, task_id, _asserted(approver, roles), comment)
+        task = queue.approve(tenant, task_id, _asserted(approver, roles, attributes), comment)
     _tell(task, output)
 
 
@@ -115,13 +151,14 @@ def deny_task(
     tenant: str,
     approver: str,
     roles: tuple[str, ...],
+    attributes: dict[str, AttributeValue],
     comment: str,
     place: StorePlace,
     output: str,
 ) -> None:
     """Deny a request; one denial ends it."""
     with place.approvals() as queue:
-        task = queue.deny(tenant, task_id, _asserted(approver, roles), comment)
+        task = queue.deny(tenant, task_id, _asserted(approver, roles, attributes), comment)
     _tell(task, output)
 
 
@@ -138,9 +175,11 @@ def cancel_task(task_id: str, tenant: str, requester: str, place: StorePlace, ou
     _tell(task, output)
 
 
-def _asserted(subject: str, roles: tuple[str, ...]) -> Approver:
+def _asserted(subject: str, roles: tuple[str, ...], attributes: dict[str, AttributeValue]) -> Approver:
     """Return an approver whom nobody authenticated: the record says who typed the command."""
-    return Approver(subject, roles, verified=Verification.ASSERTED, operator=operating_system_user())
+    return Approver(
+        subject, roles, attributes, verified=Verification.ASSERTED, operator=operating_system_user()
+    )
 
 
 def _tell(task: ApprovalTask, output: str) -> None:

@@ -13,6 +13,7 @@ from policy_middleware.cli.demonstration import demo
 from policy_middleware.cli.documents import check, migrate, schema
 from policy_middleware.cli.editing import publish, rollback
 from policy_middleware.cli.exit_codes import ExitCode, exit_code_of
+from policy_middleware.cli.observed import observed
 from policy_middleware.cli.options import group_options
 from policy_middleware.cli.output import note
 from policy_middleware.cli.status import status
@@ -88,6 +89,7 @@ for _command in (
     evaluate,
     explain,
     status,
+    observed,
     approvals,
 ):
     policyctl.add_command(_command)

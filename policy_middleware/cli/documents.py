@@ -46,7 +46,10 @@ def check(paths: tuple[str, ...], tenant: str | None, output: str) -> None:
 @click.argument("path", metavar="FILE")
 @document_option
 def migrate(path: str, tenant: str | None) -> None:
-    """Print FILE in the canonical form: explicit default, lasting rule ids, current names of keys."""
+    """Print FILE in the canonical form.
+
+    Rules that were written as a bare list get an explicit default and lasting ids, keys their current names.
+    """
     read = read_document(path)
     name = _checked_as(read, tenant)
     read.check_length(name)

@@ -53,10 +53,10 @@ class DocumentStanding:
 @store_options
 @output_option
 def status(words: tuple[str, ...], tenant: str | None, place: StorePlace, output: str) -> None:
-    """Compare what is stored with what each process has in force; of all documents without NAME.
+    """Compare what is stored with what each process has in force.
 
-    Exits with 6 when a process has something else in force, or when what is stored was refused, with the
-    place and the reason. A process tells of a document once a request has needed it.
+    Without NAME: of all documents. Exits with 6 when a process has something else in force, or when what is
+    stored was refused, with the place and the reason. A process tells of a document once a request needed it.
     """
     name, _ = name_and_rest(words, (), tenant)
     with place.store() as store:

@@ -31,7 +31,10 @@ NO_DOCUMENTS = "no documents; `policyctl publish NAME FILE` adds one"
 @click.option("--revision", help="A revision of the history, by its first digits.")
 @store_options
 def show(words: tuple[str, ...], tenant: str | None, revision: str | None, place: StorePlace) -> None:
-    """Print a stored document, byte for byte (to a terminal: without what it would obey)."""
+    """Print a stored document, byte for byte.
+
+    On a terminal, control characters are replaced.
+    """
     name, _ = name_and_rest(words, (), tenant)
     name = required_name(name)
     with place.store() as store:

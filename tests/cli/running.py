@@ -38,7 +38,7 @@ POLICY: dict[str, Any] = {
         },
     ],
 }
-BROKEN: dict[str, Any] = {**POLICY, "rules": [{**POLICY["rules"][0], "effect": "alow"}]}
+BROKEN: dict[str, Any] = {**POLICY, "rules": [{**POLICY["rules"][0], "effect": "permit"}]}
 GUARDRAIL: dict[str, Any] = {
     "schema": 1,
     "rules": [

@@ -18,9 +18,14 @@ def queue(clean_redis: RedisPlace) -> ApprovalQueue:
 
 
 def park(
-    queue: ApprovalQueue, *, required: int = 1, requester: str = "ana", path: str = "/e"
+    queue: ApprovalQueue,
+    *,
+    required: int = 1,
+    requester: str = "ana",
+    path: str = "/e",
+    approvers: object = None,
 ) -> ApprovalTask:
-    rule = {**EXPORT, "approval": {"approvers": {"role": "dpo"}, "required": required}}
+    rule = {**EXPORT, "approval": {"approvers": approvers or {"role": "dpo"}, "required": required}}
     parsed = parse_document({**POLICY, "rules": [rule]}, name="acme").rules[0]
     assert parsed.approval is not None
     return queue.request(
@@ -188,3 +193,39 @@ def test_the_approvers_name_is_needed(shell: Shell) -> None:
     said = shell("approvals", "approve", "apr_x", "-t", "acme")
     assert said.code == 2
     assert "--as" in said.err
+
+
+def test_rules_may_ask_more_of_an_approver_than_a_role(redis_shell: Shell, queue: ApprovalQueue) -> None:
+    task = park(queue, approvers={"subject.department": "finance", "subject.level": {"gte": 3}})
+    vote = ("approvals", "approve", task.id, "-t", "acme", "--as", "bea")
+    finance = ("--attribute", "subject.department=finance")
+    assert redis_shell(*vote, *finance, "--attribute", "subject.level=2").code == 6
+    assert redis_shell(*vote, *finance, "--attribute", "subject.level=3").code == 0
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "department=finance",
+        "subject.department",
+        'subject.a={"b": 1}',
+        "subject.a=NaN",
+        "tenant=globex",
+        "subject.a=",
+    ],
+)
+def test_an_attribute_of_an_approver_that_makes_no_sense_is_a_usage_error(
+    shell: Shell, attribute: str
+) -> None:
+    said = shell("approvals", "approve", "apr_x", "-t", "acme", "--as", "bea", "--attribute", attribute)
+    assert said.code == 2
+    assert "--attribute" in said.err
+
+
+def test_the_id_and_the_roles_of_an_approver_are_no_attributes(
+    redis_shell: Shell, queue: ApprovalQueue
+) -> None:
+    task = park(queue)
+    vote = ("approvals", "approve", task.id, "-t", "acme", "--as", "bea")
+    assert redis_shell(*vote, "--attribute", "subject.roles=dpo").code == 6
+    assert redis_shell(*vote, "--as", "ana", "--role", "dpo", "--attribute", "subject.id=bea").code == 6

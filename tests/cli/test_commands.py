@@ -52,7 +52,7 @@ def test_every_option_says_what_it_is_for() -> None:
 
 
 def test_an_unknown_command_is_a_usage_error(shell: Shell) -> None:
-    said = shell("publsh")
+    said = shell("replace")
     assert (said.code, said.out) == (2, "")
     assert "No such command" in said.err
 

@@ -25,7 +25,7 @@ def test_a_valid_document_is_named_with_its_size_and_revision(shell: Shell) -> N
 
 
 def test_every_problem_is_told_by_path_on_standard_error(shell: Shell) -> None:
-    broken = {**POLICY, "rules": [{"id": "a", "when": {"rol": 1}, "effect": "alow", "reason": ""}]}
+    broken = {**POLICY, "rules": [{"id": "a", "when": {"rol": 1}, "effect": "permit", "reason": ""}]}
     said = shell("check", shell.write("acme.json", broken))
     assert (said.code, said.out) == (3, "")
     assert "$.rules[0].when" in said.err
