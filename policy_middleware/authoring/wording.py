@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -16,3 +17,8 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:
     """Return the known word that is closest to one that is not known, if any is close."""
     return next(iter(get_close_matches(word, known, 1, 0.6)), None)
+
+
+def compact(value: object) -> str:
+    """Return JSON data on one line."""
+    return json.dumps(value, ensure_ascii=False)
