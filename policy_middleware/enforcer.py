@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
-from policy_middleware.approvals import ApprovalQueue, open_approvals
+from policy_middleware.approvals import ApprovalQueue, open_approvals, overriding
 from policy_middleware.decision_log import DecisionLog, open_sinks
 from policy_middleware.engines import Engine, LocalEngine
 from policy_middleware.evaluation.policy_set import PolicySet
@@ -55,9 +55,9 @@ class PolicyEnforcer:
             max_tenants=settings.max_tenants,
             max_document_bytes=settings.max_document_bytes,
         )
-        self.approvals: Final[ApprovalQueue] = open_approvals(store)
+        self._approvals: Final[ApprovalQueue] = open_approvals(store)
         self.decision_log: Final = DecisionLog(
-            open_sinks(settings.decision_log), capacity=settings.decision_log_queue
+            open_sinks(settings.decision_log, store), capacity=settings.decision_log_queue
         )
         self._engine: Final[Engine] = LocalEngine()
         self._new_decision_id = _decision_ids()
@@ -76,6 +76,11 @@ class PolicyEnforcer:
     def from_settings(cls, settings: Mapping[str, object]) -> Self:
         """Open an enforcer on explicit settings over those of the environment; raises SettingsError."""
         return cls(EnforcerSettings.load(settings))
+
+    @property
+    def approvals(self) -> ApprovalQueue:
+        """The queue of requests that wait for people, on the store's server where there is one."""
+        return overriding.in_use or self._approvals
 
     def evaluate(self, context: Context) -> PolicyDecision:
         """Decide without any side effect; may load the tenant's documents first.
@@ -159,8 +164,8 @@ class PolicyEnforcer:
 
     def close(self) -> None:
         """Write what waits to be written and stop every thread; also done at interpreter exit."""
-        self.snapshots.close()
         self.decision_log.close()
+        self.snapshots.close()
 
     def __enter__(self) -> Self:
         return self
@@ -180,6 +185,11 @@ def _decision_ids() -> Callable[[], str]:
 
 
 _living: Final[weakref.WeakSet[PolicyEnforcer]] = weakref.WeakSet()
+
+
+def living_enforcers() -> list[PolicyEnforcer]:
+    """Return every enforcer of this process."""
+    return list(_living)
 
 
 def _renew_decision_ids() -> None:

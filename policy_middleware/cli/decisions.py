@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -16,8 +15,7 @@ from policy_middleware.cli.options import Command, optional_tenant_option, outpu
 from policy_middleware.cli.output import counted, print_fields, print_json, print_table, say
 from policy_middleware.cli.places import IN_MEMORY, StorePlace, open_enforcer
 from policy_middleware.enforcer import PolicyEnforcer
-from policy_middleware.evaluation.trace import DocumentTrace, LeafTrace, RuleTrace, Standing
-from policy_middleware.model.conditions import Reference
+from policy_middleware.evaluation.trace import DocumentTrace, RuleTrace, Standing
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Outcome, PolicyDecision
 from policy_middleware.model.errors import short_revision
@@ -33,7 +31,6 @@ _STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.INACTIVE: "inactive",
 }
 _INDETERMINATE: Final = "a restricting rule could not be evaluated, so it counts as if it matched"
-_TRUTHS: Final = {True: "true", False: "false", None: "indeterminate"}
 
 
 def _question(command: Command) -> Command:
@@ -86,7 +83,10 @@ def evaluate(
 @store_options
 @output_option
 def explain(source: str, drafts: tuple[str, ...], tenant: str | None, place: StorePlace, output: str) -> None:
-    """Show rule by rule why a request is decided as it is, with the comparisons that settled each rule."""
+    """Show rule by rule why a request is decided as it is.
+
+    Each rule comes with the comparisons that settled it, and the values they saw.
+    """
     context = _context(source, tenant)
     with _enforcer(drafts, context.tenant, place) as enforcer:
         explanation = enforcer.explain(context)
@@ -199,24 +199,4 @@ def _print_trace(document: DocumentTrace) -> None:
 
 
 def _because(rule: RuleTrace) -> str:
-    return "\n".join(map(_comparison, rule.leaves))
-
-
-def _comparison(leaf: LeafTrace) -> str:
-    operand = (
-        f"{leaf.operand.attribute} ({_seen(leaf.reference_values)})"
-        if isinstance(leaf.operand, Reference)
-        else _json(leaf.operand)
-    )
-    seen = f"{leaf.attribute} is {_seen(leaf.values)}"
-    return f"{seen}; {leaf.operator} {operand} is {_TRUTHS[leaf.result]}"
-
-
-def _seen(values: Sequence[Any] | None) -> str:
-    if values is None:
-        return "missing"
-    return ", ".join(map(_json, values)) or "empty"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return "\n".join(map(str, rule.leaves))

@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +28,8 @@ Record = Mapping[str, object]
 DECISION: Final = "decision"
 GAP: Final = "gap"
 UNREADABLE: Final = "unreadable"
+OVERRIDDEN: Final = "overridden"
+"""The field that marks what was recorded while a test had put other policies in force."""
 _PATH: Final = "policy/"
 _CLIENT: Final = "environment.ip"
 _DELETE: Final = "\x7f"
@@ -92,6 +94,11 @@ def event_record(event: str, decision_id: str | None, now: float, details: Mappi
     if shortener.shortened:
         record["shortened"] = shortener.shortened
     return record
+
+
+def overridden_record(build: Callable[..., Record], arguments: tuple[object, ...]) -> Record:
+    """Build a record and mark that it speaks of policies which no store holds."""
+    return {**build(*arguments), OVERRIDDEN: True}
 
 
 def gap_record(since: float, until: float, lost: int) -> Record:

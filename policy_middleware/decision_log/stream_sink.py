@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from policy_middleware.decision_log.record import Record, json_line
+from policy_middleware.decision_log.record import OVERRIDDEN, Record, json_line
 from policy_middleware.stores.redis_store import RedisStore
 
 FIELD: Final = "record"
@@ -22,7 +22,13 @@ class StreamSink:
         self._key = store.keys.decisions()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Append the records; raises redis.RedisError when the server is away or full."""
+        """Append the records; raises redis.RedisError when the server is away or full.
+
+        What a test has decided by policies of its own stays out of the store.
+        """
+        records = [record for record in records if not record.get(OVERRIDDEN)]
+        if not records:
+            return
         with self._client.pipeline(transaction=False) as pipeline:
             for record in records:
                 pipeline.xadd(self._key, {FIELD: json_line(record)}, maxlen=KEPT, approximate=True)

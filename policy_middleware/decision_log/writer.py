@@ -14,16 +14,19 @@ from queue import Empty, SimpleQueue
 from typing import Final
 from weakref import WeakSet
 
+from policy_middleware.decision_log.observing import observers
 from policy_middleware.decision_log.record import (
     Record,
     decision_record,
     event_record,
     gap_record,
+    overridden_record,
     unreadable_record,
 )
 from policy_middleware.decision_log.sinks import Sink
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import PolicyDecision
+from policy_middleware.stores import overriding
 
 DEFAULT_CAPACITY: Final = 10_000
 CLOSE_TIMEOUT: Final = 5.0
@@ -100,6 +103,9 @@ class DecisionLog:
         self._put(
             (decision_record, decision.decision_id, (decision, context, now, enforced, refusal, approval_id))
         )
+        if observers:
+            for observe in observers:
+                observe(self, decision, context, enforced=enforced, refusal=refusal, approval_id=approval_id)
 
     def event(
         self, event: str, decision_id: str | None = None, details: Mapping[str, object] | None = None
@@ -145,6 +151,9 @@ class DecisionLog:
     # -- the request's side ------------------------------------------------------------------------------
 
     def _put(self, entry: _Entry) -> None:
+        if overriding.in_force is not None:
+            build, decision_id, arguments = entry
+            entry = (overridden_record, decision_id, (build, arguments))
         if self._running and self._queue.qsize() < self._capacity:
             self._queue.put(entry)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,6 +65,16 @@ class LeafTrace:
         if isinstance(self.operand, Reference):
             data["reference_values"] = _plain(self.reference_values)
         return data
+
+    def __str__(self) -> str:
+        """Return the comparison as people read it: `subject.roles is "viewer"; in ["guest"] is false`."""
+        operand = (
+            f"{self.operand.attribute} ({_seen(self.reference_values)})"
+            if isinstance(self.operand, Reference)
+            else _json(self.operand)
+        )
+        seen = f"{self.attribute} is {_seen(self.values)}"
+        return f"{seen}; {self.operator} {operand} is {_WORDS[self.result]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +249,13 @@ def _plain(value: object) -> object:
     if isinstance(value, Reference):
         return {"ref": value.attribute}
     return list(value) if isinstance(value, tuple) else value
+
+
+def _seen(values: Values | None) -> str:
+    if values is None:
+        return "missing"
+    return ", ".join(map(_json, values)) or "empty"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
