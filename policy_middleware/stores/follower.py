@@ -111,15 +111,18 @@ class Follower:
         Raises NoUsablePolicy, or StoreUnavailable: at once while the store is known to be away.
         """
         began = time.monotonic()
+        brought: HeldDocument | None = None  # kept here too: others may evict it before it is used
         for _ in range(LOAD_ROUNDS):
             with self.lock:
-                wanted = [name for name in (*SHARED_DOCUMENTS, tenant) if not self._current(name, began)]
+                wanted = [name for name in SHARED_DOCUMENTS if not self._current(name, began)]
+                if brought is None and not self._current(tenant, began):
+                    wanted.append(tenant)
                 if not wanted:
-                    return self._answer(tenant)
+                    return self._answer(self.holdings.document(tenant) or brought)
                 self._refuse_during_outage()
                 under_way = [self.holdings.flights[name] for name in wanted if name in self.holdings.flights]
                 mine = self.holdings.claim(wanted)
-            self._read(mine)
+            brought = self._read(mine).get(tenant, brought)
             for flight in under_way:
                 flight.done.wait(FLIGHT_WAIT_SECONDS)
         raise StoreUnavailable(f"the policies of tenant {tenant!r} could not be read; try again")
@@ -177,22 +180,22 @@ class Follower:
             or (self._freshness.listening and not self.holdings.in_doubt(name))
         )
 
-    def _answer(self, tenant: str) -> PolicySet:
-        entry = self.holdings.entry(tenant)
-        if entry is None or entry.policies is None:
-            raise NoUsablePolicy(
-                entry.refusal if entry and entry.refusal else f"tenant {tenant!r} is not loaded"
-            )
-        return entry.policies
+    def _answer(self, document: HeldDocument | None) -> PolicySet:
+        if document is None:
+            raise AssertionError("what is current is held, or was just brought")
+        policies, refusal = self.holdings.answer(document)
+        if policies is None:
+            raise NoUsablePolicy(refusal)
+        return policies
 
     def _refuse_during_outage(self) -> None:
         if self._outage is not None and time.monotonic() < self._outage_at + OUTAGE_BELIEVED_SECONDS:
             raise StoreUnavailable(self._outage)
 
-    def _read(self, mine: Mapping[str, Flight]) -> None:
+    def _read(self, mine: Mapping[str, Flight]) -> Mapping[str, HeldDocument]:
         """Read the documents this thread has claimed and take them over; raises StoreUnavailable."""
         if not mine:
-            return
+            return {}
         read_at = time.monotonic()
         try:
             reading = self._store.read(list(mine))
@@ -205,6 +208,7 @@ class Follower:
             with self.lock:
                 self._end_outage()
                 self._take_over(reading, before, after, read_at)
+            return after
         except StoreUnavailable as error:
             with self.lock:
                 self._begin_outage(str(error))

@@ -44,7 +44,7 @@ class Flight:
         """Set when the document may have changed after the reading began: it is not the last word."""
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     """What decides a tenant's requests, or why they are refused."""
 
     policies: PolicySet | None
@@ -63,7 +63,7 @@ class Holdings:
         self._doubts: dict[str, float] = {}
         self.flights: Final[dict[str, Flight]] = {}
         self._marked: bool | None = None
-        self._without_document: _Answer | None = None
+        self._without_document: Answer | None = None
 
     def document(self, name: str) -> HeldDocument | None:
         """Return what is held of a document."""
@@ -186,19 +186,21 @@ class Holdings:
     def _compose(self, entry: TenantEntry) -> None:
         if len(self._shared) < len(SHARED_DOCUMENTS):
             return  # still being read; taking them over composes every entry again
-        if entry.document.unusable or entry.document.compiled is not None:
-            answer = self._answer(entry.document)
-        else:
-            if self._without_document is None:  # the same for all of them, so they share one
-                self._without_document = self._answer(entry.document)
-            answer = self._without_document
-        entry.refusal, entry.policies = answer.refusal, answer.policies
+        entry.policies, entry.refusal = self.answer(entry.document)
 
-    def _answer(self, document: HeldDocument) -> _Answer:
+    def answer(self, document: HeldDocument) -> Answer:
+        """Return what decides the requests of the tenant whose document this is; all shared ones are held."""
+        if document.unusable or document.compiled is not None:
+            return self._answer(document)
+        if self._without_document is None:  # the same for all of them, so they share one
+            self._without_document = self._answer(document)
+        return self._without_document
+
+    def _answer(self, document: HeldDocument) -> Answer:
         try:
             policies = policies_of_tenant(
                 document, self._shared, marked=bool(self._marked), rules=self._rules
             )
         except NoUsablePolicy as error:
-            return _Answer(None, str(error))
-        return _Answer(policies, None)
+            return Answer(None, str(error))
+        return Answer(policies, None)

@@ -52,7 +52,8 @@ def url(server: Server, user: str) -> str:
 def denials(server: Server) -> list[str]:
     with server.client() as admin:
         log: Any = admin.acl_log()
-    return [entry["object"] for entry in log if entry["object"] != "client|setinfo"]
+    greeting = ("client|setinfo", "client")  # the second is what Redis 6.2 calls it
+    return [entry["object"] for entry in log if entry["object"] not in greeting]
 
 
 def test_the_author_can_publish_roll_back_and_look_around(server: Server) -> None:
@@ -113,7 +114,7 @@ def test_the_app_can_change_no_document_and_reach_nothing_else(
 ) -> None:
     with server.client() as admin:
         version: Any = admin.info("server")
-    if version["redis_version"].startswith("6.") and "policy:doc" in " ".join(command):
+    if version["redis_version"].startswith("6.") and re.search("policy:(doc|meta)", " ".join(command)):
         pytest.skip("Redis 6.2 knows no read-only keys, as docs/redis.md says")
     with (
         redis.Redis.from_url(url(server, "app"), protocol=2) as client,
@@ -124,7 +125,7 @@ def test_the_app_can_change_no_document_and_reach_nothing_else(
 
 def test_the_author_cannot_touch_what_is_not_about_documents(server: Server) -> None:
     with redis.Redis.from_url(url(server, "author"), protocol=2) as client:
-        for key in ("policy:approval:{acme}:open", "policy:status:{acme}", "somebody:else"):
+        for key in ("policy:approval:{acme}:open", "policy:count:{acme}:x", "somebody:else"):
             with pytest.raises(redis.ResponseError):
                 client.set(key, "x")
         with pytest.raises(redis.ResponseError):
@@ -140,6 +141,7 @@ def test_an_app_that_may_not_write_history_and_status_still_follows_policies(
             "reader",
             enabled=True,
             passwords=["+pw"],
+            reset_channels=True,
             keys=["policy:doc:*", "policy:meta"],
             channels=["__redis__:invalidate"],
             commands=["+@connection", "+mget", "+subscribe", "+unsubscribe"],

@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +12,8 @@ import pytest
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.model.errors import ContextError, DocumentError, NoUsablePolicy, StoreUnavailable
 from policy_middleware.stores import MemoryStore, Snapshots, Store
+from policy_middleware.stores.held import HeldDocument
+from policy_middleware.stores.holdings import Flight
 from tests.stores.documents import BAD, allowing, answer, denying, guardrail, revision_of
 from tests.stores.scripted_store import ScriptedStore
 from tests.stores.threads import store_threads
@@ -373,6 +375,25 @@ def test_compiled_tenants_are_bounded_and_those_in_use_stay(
         assert len(snapshots._follower.holdings.known) == 10
     assert snapshots.current("t0") is not None
     assert answer(snapshots.load("t1")) == "allow"
+
+
+def test_a_tenant_evicted_before_its_first_answer_is_answered_all_the_same(
+    scripted: ScriptedStore, new_snapshots: NewSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.put("acme", allowing())
+    snapshots = follow(scripted, new_snapshots, "other")
+    follower = snapshots._follower
+    read = follower._read
+
+    def read_and_evict(mine: Mapping[str, Flight]) -> Mapping[str, HeldDocument]:
+        brought = read(mine)
+        with follower.lock:
+            follower.holdings.known.discard("acme")
+            follower.holdings._read_at.pop("acme", None)
+        return brought
+
+    monkeypatch.setattr(follower, "_read", read_and_evict)
+    assert answer(snapshots.load("acme")) == "allow"
 
 
 def test_the_last_good_copy_of_a_document_that_went_bad_is_not_evicted_lightly(
