@@ -149,6 +149,8 @@ class _Answer:
             said = f": {self.response.detail}" if self.response.detail else ""
             yield f"response: {self.response.status}{said}"
         yield from decision_lines(self.decision)
+        if self.record is not None and self.record.approval_id is not None:
+            yield f"approval: {self.record.approval_id}"
         if self.context is not None:
             yield from request_lines(self.context)
         explanation = self.explain()
