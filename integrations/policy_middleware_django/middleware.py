@@ -180,7 +180,7 @@ class PolicyMiddleware:
             passage.taken = take_unmaskable(request)
             if view.method == "HEAD":
                 passage.final = like_get(final, passage.gate.settings.max_masked_body)
-        if final.decision is not None and request.method == request.META.get("REQUEST_METHOD"):
+        if final.decision is not None:
             mark_decided(request.META, passage.gate.enforcer)
         return None
 

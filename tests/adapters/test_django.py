@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction
@@ -84,6 +85,7 @@ class Noting(Answering):
     seen: dict[str, Any] = {}  # noqa: RUF012 -- the tests' own
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        self.seen.update(before=request.headers.get("Accept-Encoding"))
         response = self.get_response(request)
         self.seen.update(encoding=request.headers.get("Accept-Encoding"), response=response)
         return response
@@ -189,6 +191,17 @@ def test_below_a_wsgi_middleware_with_the_same_enforcer_it_decides_once(enforcer
         received = call(WsgiPolicyMiddleware(WSGIHandler(), enforcer=enforcer, **SOURCES))
     names = [name for name, _ in received.headers if name == "X-Policy-Decision-Id"]
     assert (received.body, len(names)) == (SECRET, 1)
+
+
+def test_a_method_that_django_overrides_is_decided_again_below_a_wsgi_middleware(
+    enforcer: PolicyEnforcer,
+) -> None:
+    enforcer.publish("acme", only("deny", {"http.method": "DELETE"}, default="allow"))
+    with project(enforcer, [DOCS], outside=[f"{HERE}.OverridingMethod"]):
+        app = WsgiPolicyMiddleware(WSGIHandler(), enforcer=enforcer, **SOURCES)
+        assert call(app).status == "200 OK"
+        received = call(app, environ_of(HTTP_X_HTTP_METHOD_OVERRIDE="DELETE"))
+    assert received.status == "403 Forbidden"
 
 
 def test_process_view_decides_for_callers_that_are_not_djangos_handler(enforcer: PolicyEnforcer) -> None:
@@ -417,18 +430,33 @@ def post(data: Any, content_type: str | None = None, **more: Any) -> Any:
     return client.post("/docs/7", data, headers=HEADERS, **given, **more)
 
 
-@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded", "application/json"])
+@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded"])
 def test_a_body_that_csrf_protection_has_read_is_bound_to_its_approval(
     enforcer: PolicyEnforcer, content_type: str | None
 ) -> None:
     enforcer.publish("acme", APPROVAL)
     csrf = ["django.middleware.csrf.CsrfViewMiddleware"]
+    client, secret = Client(enforce_csrf_checks=True), "s" * 32
+    client.cookies["csrftoken"] = secret
+
+    def send(amount: str) -> Any:
+        form = {"csrfmiddlewaretoken": secret, "amount": amount}
+        if content_type is None:
+            return client.post("/docs/7", form, headers=HEADERS)
+        return client.post("/docs/7", urlencode(form), content_type, headers=HEADERS)
+
     with project(enforcer, [path("docs/<int:id>", read)], outside=csrf):
-        one, two = ({"amount": "1"}, {"amount": "2"}) if content_type is None else ("amount=1", "amount=2")
-        answers = [post(data, content_type) for data in (one, one, two)]
+        answers = [send(amount) for amount in ("1", "1", "2")]
     assert [answer.status_code for answer in answers] == [202, 202, 202]
     ids = [answer.headers["X-Approval-Id"] for answer in answers]
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_body_that_ends_early_cannot_be_approved(enforcer: PolicyEnforcer) -> None:
+    enforcer.publish("acme", APPROVAL)
+    with project(enforcer, [DOCS]):
+        received = call(WSGIHandler(), environ_of("POST", body=b"half", CONTENT_LENGTH="8"))
+    assert received.status[:3] == "413"
 
 
 def test_an_upload_reaches_the_view_in_full(enforcer: PolicyEnforcer) -> None:
@@ -475,6 +503,7 @@ class Person:
     """A user of the framework."""
 
     is_authenticated = True
+    username = "carol"
     roles = ("auditor",)
 
     def get_username(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import path
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -103,15 +103,28 @@ def test_no_credential_and_a_wrong_one_are_challenged(
 
 def test_a_token_does_not_pose_as_a_session_in_the_view(enforcer: PolicyEnforcer) -> None:
     # SessionAuthentication would ask a user whom it finds on the request for a CSRF token.
+    client = Client(enforce_csrf_checks=True)
     with project(enforcer, ROUTES, **BY_DRF):
-        assert get(method="POST", headers=token("good")).json() == {"user": "carol"}
+        assert client.post("/docs/7", headers=token("good")).json() == {"user": "carol"}
 
 
 def test_djangos_own_user_is_left_in_place(enforcer: PolicyEnforcer) -> None:
+    users = []
+
+    class Noting(APIView):  # type: ignore[misc]  # as above
+        authentication_classes = (Token,)
+
+        def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            users.append(request.user.username)  # type: ignore[union-attr]  # PlainUser has put it there
+            return super().initialize_request(request, *args, **kwargs)
+
+        def get(self, request: Any) -> Response:
+            return Response([])
+
     enforcer.publish("acme", only("allow", {"user": "carol"}))
-    routes = [path("reports", Reports.as_view({"get": "list"}))]
-    with project(enforcer, routes, outside=[f"{HERE}.PlainUser"], **BY_DRF):
-        assert get("/reports", headers=token("good")).status_code == 200
+    with project(enforcer, [path("noting", Noting.as_view())], outside=[f"{HERE}.PlainUser"], **BY_DRF):
+        assert get("/noting", headers=token("good")).status_code == 200
+    assert users == ["dora"]
 
 
 def test_other_views_have_djangos_own_user(enforcer: PolicyEnforcer) -> None:

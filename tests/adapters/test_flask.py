@@ -407,6 +407,16 @@ def test_a_body_that_a_hook_has_read_beyond_the_limit_cannot_be_approved(
     assert get(app, method="POST", data=b"x" * 11).status_code == 413
 
 
+def test_what_a_view_reads_is_not_kept(app: Flask, enforcer: PolicyEnforcer) -> None:
+    @app.post("/upload")
+    def upload() -> str:
+        size = len(request.get_data())
+        kept = request.environ["wsgi.input"].look_ahead(size, size)
+        return f"{size} {kept}"
+
+    assert get(install(app, enforcer), "/upload", method="POST", data=b"x" * 1000).data == b"1000 None"
+
+
 # -- identity ------------------------------------------------------------------------------------------------
 
 
