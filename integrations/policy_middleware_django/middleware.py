@@ -29,7 +29,6 @@ from policy_middleware_django.request import (
     give_back,
     is_asgi,
     keep_form,
-    load_user,
     read_body,
     take_unmaskable,
 )
@@ -140,9 +139,7 @@ class PolicyMiddleware:
         return self._proceed(request, passage, view, await self._drive_async(request, passage, view))
 
     async def _drive_async(self, request: HttpRequest, passage: Passage, view: DjangoView) -> FinalStep:
-        exempt = (view.route is not None and view.route.exempt) or passage.gate.exempts(view.path)
-        if view.uses_user and not exempt:
-            await load_user(request)
+        view.on_event_loop = True
 
         async def run_blocking(run: Callable[[], Step]) -> Step:
             # Sources may use the database, whose connections are bound to this thread.

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from asgiref.sync import sync_to_async
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from django.http.request import RawPostDataException
 from django.utils.functional import LazyObject
 
+from policy_middleware.attributes import WouldBlock
 from policy_middleware.routing import RoutePolicy
 from policy_middleware.wsgi import FILE_WRAPPER, header_variable, unmaskable_variables
 from policy_middleware.wsgi_input import declared_length
@@ -27,6 +27,7 @@ class DjangoView:
         "joins_duplicates",
         "method",
         "native",
+        "on_event_loop",
         "path",
         "path_params",
         "route",
@@ -38,6 +39,7 @@ class DjangoView:
         self.uses_user = uses_user
         """True when the identity is Django's own user; another identity source has the only say."""
         self.native = request
+        self.on_event_loop = False
         self.route: RoutePolicy | None = None
         self.path_params: Mapping[str, object] = _NO_PARAMETERS
         self.method = (request.method or "").upper()
@@ -79,22 +81,20 @@ class DjangoView:
         return (value,)
 
     def user(self) -> object | None:
-        """Return the user whom Django has authenticated, or None."""
+        """Return the user whom Django has authenticated, or None; raises WouldBlock on the event loop.
+
+        Looking at a lazy user asks the session and the database. It is the very object that views will see:
+        `request.auser()` knows nothing of a middleware that has put another user in its place.
+        """
         if not self.uses_user:
             return None
         user: object = getattr(self._request, "user", None)
+        if self.on_event_loop and issubclass(type(user), LazyObject):
+            raise WouldBlock(self._leave_event_loop)
         return user if getattr(user, "is_authenticated", False) else None
 
-
-async def load_user(request: HttpRequest) -> None:
-    """Have the lazy user of a request loaded, which may ask the database, before the event loop reads it.
-
-    This loads the very object that views will see; `request.auser()` knows nothing of a middleware that has
-    put another user in its place.
-    """
-    user: object = getattr(request, "user", None)
-    if issubclass(type(user), LazyObject):
-        await sync_to_async(bool, thread_sensitive=True)(user)
+    def _leave_event_loop(self) -> None:
+        self.on_event_loop = False
 
 
 def is_asgi(request: HttpRequest) -> bool:

@@ -157,6 +157,23 @@ def test_a_lazy_user_is_loaded_off_the_event_loop(enforcer: PolicyEnforcer) -> N
     assert threads["user"] != threads["view"]
 
 
+def test_no_user_is_loaded_when_nothing_asks_for_one(enforcer: PolicyEnforcer) -> None:
+    with project(enforcer, [DOCS], outside=[f"{HERE}.LazyUser"]):
+        assert async_to_sync(aget)().status_code == 200
+    assert "user" not in threads
+
+
+def test_a_user_who_cannot_be_loaded_refuses_the_request(
+    enforcer: PolicyEnforcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Person:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(f"{HERE}.load_person", fail)
+    with project(enforcer, [DOCS], outside=[f"{HERE}.LazyUser"], subject=None, roles=None):
+        assert async_to_sync(aget)().status_code == 503
+
+
 @pytest.mark.parametrize("target", ["/healthz", "/docs/7"])
 def test_no_user_is_loaded_for_what_is_exempt(enforcer: PolicyEnforcer, target: str) -> None:
     routes = [DOCS, path("healthz", view)]
