@@ -10,7 +10,11 @@ from blockbuster import BlockBuster
 
 from policy_middleware.enforcer import PolicyEnforcer
 
+from . import django_project
 from .asgi_policies import ALLOW_ALL
+
+# What Django's and Django REST framework's modules read when they are imported, before any test module is.
+django_project.configure()
 
 
 @pytest.fixture(params=["asyncio", "trio"])
