@@ -9,6 +9,7 @@ except ImportError:
 
 from policy_middleware_flask.command import cli
 from policy_middleware_flask.extension import PolicyMiddleware
+from policy_middleware_flask.jwt import flask_jwt
 from policy_middleware_flask.signals import policy_decided
 
-__all__ = ["PolicyMiddleware", "cli", "policy_decided"]
+__all__ = ["PolicyMiddleware", "cli", "flask_jwt", "policy_decided"]

@@ -5,7 +5,7 @@ place; your own callables receive the framework's request object, synchronous on
 there is an event loop to protect, asynchronous ones awaited.
 """
 
-from policy_middleware.attributes.bearer import jwt_bearer
+from policy_middleware.attributes.bearer import jwt_bearer, roles_in_claim
 from policy_middleware.attributes.body import BodySource, body, values_in_body
 from policy_middleware.attributes.identity import (
     claim,
@@ -59,6 +59,7 @@ __all__ = [
     "jwt_bearer",
     "path_param",
     "query",
+    "roles_in_claim",
     "subdomain",
     "text_values",
     "user",

@@ -104,7 +104,7 @@ class _Bearer(Source):
         subject = claims.get(self._id_claim)
         if not isinstance(subject, str) or not subject:
             raise CredentialError(f"The token names no subject in {self._id_claim!r}.")
-        return Identity(subject, _roles(claims.get(self._roles_claim)), claims)
+        return Identity(subject, roles_in_claim(claims.get(self._roles_claim)), claims)
 
     def _token(self, request: SourceRequest) -> str | None:
         values = request.header(self._header)
@@ -154,7 +154,8 @@ def _key_id(header: Mapping[str, object]) -> str | None:
     return key_id
 
 
-def _roles(value: object) -> tuple[str, ...]:
+def roles_in_claim(value: object) -> tuple[str, ...]:
+    """Return the roles in a claim: a list, or text with blanks between them; raises CredentialError."""
     if isinstance(value, str):
         return tuple(value.split())
     if value is None:
