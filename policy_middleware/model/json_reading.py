@@ -17,11 +17,16 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 Path: TypeAlias = tuple[str | int, ...]
 """Where something stands in a JSON tree: keys and indexes from the root."""
 
+_Trail: TypeAlias = "tuple[_Trail, str | int] | None"
+"""A path that shares its beginning with those beside it: what leads to the container, and the last step."""
+
 MAX_NESTING: Final = 64
 """Levels of lists and objects in data that arrives as Python objects, and in `metadata`."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*", re.ASCII)
 _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_SOUND: Final = frozenset({bool, int, float, type(None)})
+"""Classes of values that nothing can be wrong with once they are read."""
 _LONGEST_INTEGER: Final = len(str(-(2**63)))
 _LONGEST_QUOTE: Final = 60
 _MEANINGS: Final = {
@@ -202,25 +207,40 @@ def _hint(error: json.JSONDecodeError) -> str:
 
 
 def _findings(tree: object) -> Iterator[tuple[Path, str]]:
-    # A stack instead of recursion: what could be read may still be deeper than Python calls can go.
-    waiting: list[tuple[Path, object]] = [((), tree)]
+    # A stack instead of recursion: what could be read may still be deeper than Python calls can go. Trails
+    # instead of paths: whole ones of many values far down would take gigabytes for a body of one megabyte.
+    waiting: list[tuple[_Trail, object]] = [(None, tree)]
     while waiting:
-        path, value = waiting.pop()
+        trail, value = waiting.pop()
         if isinstance(value, _Refused):
-            yield path, value.message
+            yield _path_of(trail), value.message
         elif isinstance(value, str):
             if not _is_text(value):
-                yield path, _NOT_TEXT
+                yield _path_of(trail), _NOT_TEXT
         elif isinstance(value, list):
-            waiting.extend(((*path, index), item) for index, item in reversed(list(enumerate(value))))
+            waiting.extend(
+                ((trail, index), value[index])
+                for index in range(len(value) - 1, -1, -1)
+                if value[index].__class__ not in _SOUND
+            )
         elif isinstance(value, dict):
             if isinstance(value, _Repeating):
                 for key in value.repeated:
-                    yield (*path, key), "is given more than once; keep one"
+                    yield (*_path_of(trail), key), "is given more than once; keep one"
             for key in value:
                 if not _is_text(key):
-                    yield path, f"has a key that {_NOT_TEXT}"
-            waiting.extend(((*path, key), item) for key, item in reversed(value.items()))
+                    yield _path_of(trail), f"has a key that {_NOT_TEXT}"
+            waiting.extend(
+                ((trail, key), item) for key, item in reversed(value.items()) if item.__class__ not in _SOUND
+            )
+
+
+def _path_of(trail: _Trail) -> Path:
+    steps: list[str | int] = []
+    while trail is not None:
+        trail, step = trail
+        steps.append(step)
+    return tuple(reversed(steps))
 
 
 def _copied(value: object, path: Path, problems: list[Problem]) -> JSON:

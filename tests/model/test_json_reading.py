@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections import OrderedDict
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -200,3 +201,14 @@ def test_kinds_of_values_are_named_as_json_names_them(value: object, named: str)
 )
 def test_scalars_are_quoted_and_shortened_in_sentences(value: JSON, quoted: str) -> None:
     assert shown(value) == quoted
+
+
+def test_many_values_far_down_do_not_take_a_path_each() -> None:
+    depth = 300
+    raw = b"[" * depth + b'"\\ud83d\\ude00"' + b',""' * 20_000 + b"]" * depth
+    tracemalloc.start()
+    try:
+        read_json(raw, LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
