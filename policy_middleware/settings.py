@@ -69,7 +69,8 @@ class _Settings(BaseModel):
 class EnforcerSettings(_Settings):
     """Where policies come from, and what holds while they cannot be had."""
 
-    store_url: str = "memory://"
+    store_url: str = Field(default="memory://", repr=False)
+    """Not shown with the settings, because it may hold a password."""
     key_prefix: str = "policy:"
     engine: Literal["local"] = "local"
     decision_log: SinkSpec = "auto"
@@ -112,7 +113,7 @@ class GateSettings(_Settings):
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):
             raise SettingsError(f"prefix: {self.prefix!r} must start with '/' and not end with one")
         for path in self.exempt:
-            if not path.startswith("/") or path == "/":
+            if not path.startswith("/") or not path.strip("/"):
                 raise SettingsError(
                     f"exempt: {path!r} must be a path such as '/healthz'; '/' would exempt everything"
                 )

@@ -29,6 +29,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
         ({"prefix": "policy"}, "prefix: 'policy' must start with '/'"),
         ({"prefix": "/"}, "prefix"),
         ({"exempt": ["/"]}, "would exempt everything"),
+        ({"exempt": ["//"]}, "would exempt everything"),
         ({"exempt": ["healthz"]}, "must be a path such as"),
         ({"on_missing_tenant": "a b"}, "neither '400' nor a tenant id"),
         ({"public_url": "example.org"}, "public_url"),
@@ -39,3 +40,9 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
 def test_bad_values_are_refused_by_name(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         GateSettings.load(settings, {})
+
+
+def test_a_password_in_the_store_url_is_not_shown_with_the_settings() -> None:
+    settings = EnforcerSettings.load({"store_url": "redis://:hidden@localhost/0"}, {})
+    assert settings.store_url.endswith("hidden@localhost/0")
+    assert "hidden" not in f"{settings!r} {settings}"

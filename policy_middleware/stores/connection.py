@@ -6,6 +6,7 @@ With redis-py's own defaults one GET to a frozen server blocks a request for 59 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -122,7 +123,13 @@ def new_pool(url: str, before_connect: Callable[[], None] | None = None) -> Bloc
         )
         pool.connection_class(**pool.connection_kwargs)  # connects nowhere, but knows every option
     except (ValueError, KeyError, TypeError) as error:
-        raise SettingsError(f"store_url {without_password(url)!r} cannot be understood: {error}") from None
+        # What is quoted as a port, or as a host, is part of a password when that holds a slash.
+        reason = (
+            "write / ? # and @ in a password as %2F %3F %23 and %40"
+            if isinstance(error, ValueError) and "@" in url
+            else str(error)
+        )
+        raise SettingsError(f"store_url {without_password(url)!r} cannot be understood: {reason}") from None
     return pool
 
 
@@ -138,12 +145,15 @@ def connection_options() -> dict[str, Any]:
 
 def without_password(url: str) -> str:
     """Return a URL as it may appear in logs and errors."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         return "(unreadable URL)"
-    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{parts.path}"
+    # Not urlsplit: to it a password ends at its first slash, question mark or hash, and the rest is a path.
+    _, credentials, address = rest.rpartition("@")
+    if "?" in credentials or "#" in credentials:
+        return f"{scheme}://***"  # who can say whether the @ is in a password in the query
+    shown = re.split("[?#]", address, maxsplit=1)[0]
+    return f"{scheme}://{'***@' if credentials else ''}{shown}"
 
 
 @contextmanager

@@ -130,8 +130,18 @@ def test_a_missing_permission_points_to_the_documentation() -> None:
         ("redis://user:secret@host:6379/0?password=secret", "redis://***@host:6379/0"),
         ("redis://host/1", "redis://host/1"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock"),
-        ("redis://[broken", "(unreadable URL)"),
+        ("redis://[broken", "redis://[broken"),
+        ("redis://:top/secret@host:6379/0", "redis://***@host:6379/0"),
+        ("redis://user:top?sec#ret@host/0?db=1", "redis://***"),
+        ("redis://host/0?password=top@secret", "redis://***"),
+        ("host:6379", "(unreadable URL)"),
     ],
 )
 def test_urls_are_shown_without_secrets(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+def test_a_password_that_breaks_the_url_is_not_told_in_the_error() -> None:
+    with pytest.raises(SettingsError, match="%2F") as refused:
+        connect("redis://:top/secret@host:6379/0")
+    assert "top" not in str(refused.value)
