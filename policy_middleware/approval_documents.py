@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from policy_middleware.approvals import ApprovalStatus, ApprovalTask
 from policy_middleware.model.times import format_time
@@ -27,7 +28,12 @@ def task_url(settings: GateSettings, root_path: str, task_id: str) -> str:
 
     Never built from the Host header, which the client chooses.
     """
-    base = root_path if settings.public_url is None else settings.public_url.rstrip("/")
+    if settings.public_url is not None:
+        base = settings.public_url.rstrip("/")
+    else:
+        # A mount may take a part of the path that the client chose, decoded: it must neither end this header
+        # nor, after two slashes, name another host.
+        base = quote("/" + root_path.strip("/")) if root_path.strip("/") else ""
     return f"{base}{settings.prefix}{REQUESTS_PATH}/{task_id}"
 
 
