@@ -95,7 +95,8 @@ def identity_of(found: object) -> Identity | None:
     """Turn what an identity source returned into an Identity: one already, text, a mapping or a user object.
 
     A mapping is read as `{"id", "roles", "claims"}`. Of a user object the id is what `get_username()`
-    (Django), `get_id()` (Flask-Login), `identity`, `username`, `display_name` (Starlette) or `id` gives.
+    (Django), `get_id()` (Flask-Login), `identity`, `username`, `display_name` (Starlette) or `id` gives; one
+    whose `is_authenticated` is False is nobody.
     """
     if found is None or isinstance(found, Identity):
         return found
@@ -113,6 +114,8 @@ def identity_of(found: object) -> Identity | None:
                 claims if isinstance(claims, Mapping) else {},
             )
         )
+    if getattr(found, "is_authenticated", True) is False:
+        return None  # a framework's stand-in for nobody, which may have a name to show
     identifier = _user_id(found)
     if identifier is None:
         return None

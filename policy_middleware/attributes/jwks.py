@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -76,7 +77,7 @@ class KeySet:
             self._attempted = now
             try:
                 self._keys = _parsed(self._fetch())
-            except (OSError, ValueError, PolicyError) as error:
+            except (OSError, HTTPException, ValueError, PolicyError) as error:
                 log.error("the keys of the token issuer cannot be fetched: %s", error)
                 return
             self._fetched = now

@@ -194,3 +194,11 @@ def test_headers_count_only_from_trusted_proxies_where_there_are_some(
     settings = GateSettings.load({"trusted_proxies": "10.0.0.0/8, ::1"}, {})
     source = behind(header("X-User"), settings.trusted_proxies)
     assert _read(source, headers=[("x-user", "bob")], client=peer) == ("bob" if believed else None)
+
+
+def test_a_user_object_that_is_not_authenticated_is_nobody_whatever_it_is_called() -> None:
+    class Guest:
+        is_authenticated = False
+        display_name = "guest"
+
+    assert identity_of(Guest()) is None
