@@ -62,12 +62,18 @@ GUARDRAILS: Final = (INCIDENT, GLOBAL)
 """Documents evaluated for every tenant; they hold restricting rules only and have no default."""
 RESERVED_DOCUMENTS: Final = frozenset({GLOBAL, INCIDENT, DEFAULT})
 
-_TENANT_ID: Final = re.compile(r"[A-Za-z0-9.:@-][A-Za-z0-9._:@-]{0,127}", re.ASCII)
+_LONGEST_TENANT_ID: Final = 128
+_TENANT_ID: Final = re.compile(r"[A-Za-z0-9.:@-][A-Za-z0-9._:@-]*", re.ASCII)
+
+
+def is_tenant_id(name: str) -> bool:
+    """True for 1-128 characters of `A-Za-z0-9._:@-` that do not start with `_`."""
+    # A cache of long texts would be memory for whoever sends them.
+    return len(name) <= _LONGEST_TENANT_ID and _is_tenant_id(name)
 
 
 @lru_cache(maxsize=1024)
-def is_tenant_id(name: str) -> bool:
-    """True for 1-128 characters of `A-Za-z0-9._:@-` that do not start with `_`."""
+def _is_tenant_id(name: str) -> bool:
     return _TENANT_ID.fullmatch(name) is not None
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from policy_middleware.model import vocabulary
 from policy_middleware.model.vocabulary import (
     ALIASES,
     RESERVED_ATTRIBUTES,
@@ -53,3 +54,9 @@ def test_groups_of_attributes_are_told_apart_from_attributes(name: str) -> None:
 )
 def test_what_is_no_attribute_is_explained(name: str, sentence: str) -> None:
     assert why_not_an_attribute(name) == sentence
+
+
+def test_texts_too_long_for_a_tenant_are_not_kept() -> None:
+    before = vocabulary._is_tenant_id.cache_info().currsize
+    assert not is_tenant_id("x" * 60_000)
+    assert vocabulary._is_tenant_id.cache_info().currsize == before
