@@ -144,7 +144,7 @@ class Follower:
                 flight.done.wait(FLIGHT_WAIT_SECONDS)
 
     def catch_up(self) -> float:
-        """Read some of what is in doubt, write what is due, and return the seconds until there is more.
+        """Read some of what is in doubt and return the seconds until there is more to do.
 
         Raises StoreUnavailable; then what was in doubt still is.
         """
@@ -163,7 +163,7 @@ class Follower:
             if self.paperwork.repetition_due():
                 for held in self.holdings.documents():
                     self.paperwork.tell(held)
-        return self.paperwork.carry_out()
+        return self.paperwork.repetition_in()
 
     def _check_set_up(self) -> None:
         self._set_up_checked = True

@@ -23,11 +23,16 @@ logger = logging.getLogger("policy_middleware.stores")
 
 
 class Paperwork:
-    """Collects what is to be written, on any thread, and writes it on the loader's."""
+    """Collects what is to be written, on any thread, and writes it on one of its own.
+
+    Not on the loader's: a disk that syncs slowly must not hold up a reload.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
+        self.work = threading.Event()
+        """Set when something is waiting to be written."""
         self._revisions: dict[tuple[str, str], bytes] = {}
         self._reports: dict[str, ProcessReport | None] = {}
         self._reported: set[str] = set()
@@ -39,6 +44,7 @@ class Paperwork:
         with self._lock:
             if len(self._revisions) < MOST_PENDING:
                 self._revisions[name, revision] = body
+        self.work.set()
 
     def tell(self, held: HeldDocument) -> None:
         """Ask for what is held of a document to be told; of one that never was there is nothing to tell."""
@@ -47,6 +53,7 @@ class Paperwork:
                 return
             self._reported.add(held.name)
             self._reports[held.name] = _report(held)
+        self.work.set()
 
     def repetition_due(self) -> bool:
         """True once an hour: everything held is to be told again."""
@@ -56,10 +63,14 @@ class Paperwork:
         self._reported.clear()
         return True
 
-    def carry_out(self) -> float:
-        """Write what is waiting and return the seconds until there is more to do.
+    def repetition_in(self) -> float:
+        """Return the seconds until everything is to be told again."""
+        return max(0.0, self._repeat_at - time.monotonic())
 
-        Whatever fails three times in a row is dropped: it must never stop a reload.
+    def carry_out(self) -> float:
+        """Write what is waiting and return the seconds until it is to be tried again.
+
+        Whatever fails three times in a row is dropped.
         """
         with self._lock:
             revisions, self._revisions = self._revisions, {}
@@ -80,7 +91,7 @@ class Paperwork:
                 logger.warning("policy history and status are not written: %s", error)
         else:
             self._failures = 0
-        return max(0.0, self._repeat_at - time.monotonic())
+        return REPEAT_SECONDS
 
     def withdraw(self) -> None:
         """Take back everything this process told, when it ends in order."""
@@ -93,6 +104,7 @@ class Paperwork:
     def after_fork(self) -> None:
         """Leave everything to the parent; the child tells for itself what it reads."""
         self._lock = threading.Lock()
+        self.work = threading.Event()
         self._revisions.clear()
         self._reports.clear()
         self._reported.clear()

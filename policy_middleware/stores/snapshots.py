@@ -2,8 +2,8 @@
 
 A request on the steady path does one dict lookup (`current`). Two threads keep that lookup true: the store's
 watch hears of changes and only notes them; the loader reads and compiles ahead, so that no request waits for
-a reload. What is not held yet is loaded by the request that needs it first (`load`), once however many ask
-for it.
+a reload. (A third thread writes history and status back.) What is not held yet is loaded by the request that
+needs it first (`load`), once however many ask for it.
 
 After a reconnect everything is read again before it counts as current. Until then, and while the store is
 away, the last good copies are served for at most `max_stale` seconds after they were last known to be
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -28,10 +29,10 @@ from policy_middleware.stores.follower import Follower
 from policy_middleware.stores.held import Rejection, compiler
 from policy_middleware.stores.holdings import Holdings
 from policy_middleware.stores.in_force import MissingPolicyRules, OnMissingPolicy
-from policy_middleware.stores.loader import Loader
 from policy_middleware.stores.paperwork import Paperwork
 from policy_middleware.stores.protocol import UNSET, ExpectedRevision, Store, StoredRevision, Watch
 from policy_middleware.stores.publishing import publish_document, roll_back
+from policy_middleware.stores.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +210,13 @@ class Snapshots:
         if self._closed:
             raise StoreUnavailable("this policy enforcer is closed; make a new one")
         if not self._running():
-            loader = Loader(self._follower)
-            watch = self.store.watch(self._follower)
-            self._finalizer = weakref.finalize(
-                self, _shut_down, watch, loader, self._follower.paperwork, self.store
+            follower, paperwork = self._follower, self._follower.paperwork
+            workers = (
+                Worker("policy-loader", follower.work, follower.catch_up),
+                Worker("policy-paperwork", paperwork.work, paperwork.carry_out),
             )
+            watch = self.store.watch(follower)
+            self._finalizer = weakref.finalize(self, _shut_down, watch, workers, paperwork, self.store)
             self._watch = watch
 
     def close(self) -> None:
@@ -242,9 +245,10 @@ class Snapshots:
             self._watch = None
 
 
-def _shut_down(watch: Watch, loader: Loader, paperwork: Paperwork, store: Store) -> None:
+def _shut_down(watch: Watch, workers: Iterable[Worker], paperwork: Paperwork, store: Store) -> None:
     watch.stop()
-    loader.stop()
+    for worker in workers:
+        worker.stop()
     paperwork.withdraw()
     store.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-STORE_THREADS = frozenset({"policy-invalidation", "policy-loader", "policy-files"})
+STORE_THREADS = frozenset({"policy-invalidation", "policy-loader", "policy-paperwork", "policy-files"})
 
 
 def store_threads() -> list[str]:
