@@ -48,7 +48,7 @@ def test_a_good_installation_is_not_remarked_on(found: Callable[..., Found]) -> 
 
 
 def test_settings_that_cannot_work_are_e001(found: Callable[..., Found]) -> None:
-    messages = found(POLICY_MIDDLEWARE={"TENNANT": "x"})
+    messages = found(POLICY_MIDDLEWARE={"TENANTS": "x"})
     assert list(messages) == ["policy_middleware.E001"]
     assert "did you mean 'tenant'" in messages["policy_middleware.E001"].msg
     assert "STORE_URL" in str(messages["policy_middleware.E001"].hint)

@@ -65,5 +65,5 @@ def test_it_can_be_called_from_code(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_settings_that_cannot_work_are_named() -> None:
-    with override_settings(POLICY_MIDDLEWARE={"TENNANT": "x"}), pytest.raises(CommandError, match="tenant"):
+    with override_settings(POLICY_MIDDLEWARE={"TENANTS": "x"}), pytest.raises(CommandError, match="tenant"):
         call_command("policy", "schema")

@@ -59,7 +59,7 @@ enforcer_somewhere = object()
     [
         (None, "must be a dict"),
         ({"ENFORCER": "nowhere.enforcer"}, r"POLICY_MIDDLEWARE\['ENFORCER'\].*nowhere"),
-        ({"TENNANT": "x"}, "did you mean 'tenant'"),
+        ({"TENANTS": "x"}, "did you mean 'tenant'"),
         ({}, "tenant"),
     ],
 )

@@ -69,7 +69,7 @@ def test_keyword_arguments_win_over_the_config(app: Flask, enforcer: PolicyEnfor
 
 
 def test_a_setting_that_does_not_exist_stops_the_start(app: Flask, enforcer: PolicyEnforcer) -> None:
-    app.config["POLICY_TENNANT"] = header("X-Tenant-ID")
+    app.config["POLICY_TENANTS"] = header("X-Tenant-ID")
     with pytest.raises(SettingsError, match="tenant"):
         install(app, enforcer)
 
