@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from policy_middleware.model.context import AttributeValue
 from policy_middleware.model.errors import SettingsError
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
@@ -47,6 +48,19 @@ class RoutePolicy:
     resource_id: tuple[str, ...] | None
     tags: tuple[str, ...] = ()
     exempt: bool = False
+    attributes: Mapping[str, AttributeValue] = field(init=False, repr=False, compare=False)
+    """What the context of every request of this route says."""
+
+    def __post_init__(self) -> None:
+        """Work out once what every request would have to."""
+        attributes: dict[str, AttributeValue] = {
+            "action": self.action,
+            "http.route": self.template,
+            "resource.tags": self.tags,
+        }
+        if self.resource_type is not None:
+            attributes["resource.type"] = self.resource_type
+        object.__setattr__(self, "attributes", attributes)
 
     def resource_id_of(self, path_params: Mapping[str, object]) -> str:
         """Return the id of the resource a request names, "" for a route whose resource has none.
@@ -57,6 +71,18 @@ class RoutePolicy:
         if len(parts) == 3 and not parts[0] and not parts[2]:
             return str(path_params[parts[1]])
         return "".join(str(path_params[part]) if odd % 2 else part for odd, part in enumerate(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRoute:
+    """One route of an application and one method it takes, for whoever wants to see them all.
+
+    `opaque` marks a mounted application whose own routes are not known.
+    """
+
+    method: str
+    policy: RoutePolicy
+    opaque: bool = False
 
 
 def policy_action(
@@ -103,6 +129,14 @@ def route_policy(
         metadata.tags,
         metadata.exempt,
     )
+
+
+def exempted(policy: RoutePolicy, paths: Sequence[str]) -> RoutePolicy:
+    """Return the policy of a route, exempt where one of the `exempt` paths covers the whole of it."""
+    covered = any(
+        policy.template == path or policy.template.startswith(path.rstrip("/") + "/") for path in paths
+    )
+    return replace(policy, exempt=True) if covered else policy
 
 
 def routes_table(routes: Mapping[str, object] | None) -> dict[str, RouteMetadata]:

@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from policy_middleware.model.errors import SettingsError
 from policy_middleware_django.conf import SETTING, installations
-from policy_middleware_django.templates import all_templates
+from policy_middleware_django.templates import all_routes, template_of
 
 Check = Callable[..., list[CheckMessage]]
 
@@ -86,7 +86,7 @@ def check_own_prefix(**_: object) -> list[CheckMessage]:
             hint=f"Move the route, or set PREFIX in {SETTING} to another path.",
             id="policy_middleware.E004",
         )
-        for template in all_templates(get_resolver().url_patterns)
+        for template in (template_of(route) for route, _ in all_routes(get_resolver().url_patterns))
         if template == prefix or template.startswith(prefix + "/")
     ]
 

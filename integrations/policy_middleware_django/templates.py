@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from django.urls import URLPattern, URLResolver
 
@@ -37,15 +37,17 @@ def is_regex(route: str) -> bool:
     return _REGEX_SIGNS.search(route) is not None
 
 
-def all_templates(patterns: Sequence[URLPattern | URLResolver], base: str = "") -> Iterator[str]:
-    """Yield the template of every route below some URL patterns."""
+def all_routes(
+    patterns: Sequence[URLPattern | URLResolver], base: str = ""
+) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield every route below some URL patterns, as `resolver_match.route` spells it, and its view."""
     for pattern in patterns:
         route = str(pattern.pattern)
         joined = base + route.removeprefix("^") if base else route
         if isinstance(pattern, URLResolver):
-            yield from all_templates(pattern.url_patterns, joined)
+            yield from all_routes(pattern.url_patterns, joined)
         else:
-            yield template_of(joined)
+            yield joined, pattern.callback
 
 
 def _rendered(regex: str) -> str:
