@@ -149,11 +149,11 @@ def without_password(url: str) -> str:
     if not separator:
         return "(unreadable URL)"
     # Not urlsplit: to it a password ends at its first slash, question mark or hash, and the rest is a path.
-    _, credentials, address = rest.rpartition("@")
+    credentials, at, address = rest.rpartition("@")
     if "?" in credentials or "#" in credentials:
         return f"{scheme}://***"  # who can say whether the @ is in a password in the query
     shown = re.split("[?#]", address, maxsplit=1)[0]
-    return f"{scheme}://{'***@' if credentials else ''}{shown}"
+    return f"{scheme}://{'***@' if at else ''}{shown}"
 
 
 @contextmanager
