@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import click
 
@@ -19,6 +20,9 @@ from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import short_revision
 from policy_middleware.model.vocabulary import RESERVED_DOCUMENTS
 from policy_middleware.stores.protocol import Store
+
+WATCH_SECONDS: Final = 0.5
+"""Time between two looks of `--watch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,11 @@ class DocumentStanding:
 
 @click.command()
 @click.argument("words", metavar="[NAME]", nargs=-1)
+@click.option("-w", "--watch", is_flag=True, help="Go on until Ctrl-C, and say what changes.")
 @document_option
 @store_options
 @output_option
-def status(words: tuple[str, ...], tenant: str | None, place: StorePlace, output: str) -> None:
+def status(words: tuple[str, ...], watch: bool, tenant: str | None, place: StorePlace, output: str) -> None:
     """Compare what is stored with what each process has in force.
 
     Without NAME: of all documents. Exits with 6 when a process has something else in force, or when what is
@@ -60,20 +65,54 @@ def status(words: tuple[str, ...], tenant: str | None, place: StorePlace, output
     """
     name, _ = name_and_rest(words, (), tenant)
     with place.store() as store:
-        standings = [one for one in _standings(store, name) if one.concerns or name is not None]
-        warnings = list(store.warnings())
-    if output == "json":
-        print_json([_as_dict(one) for one in standings])
-    else:
-        print_table(
-            ("document", "stored", "process", "standing", "in force", "last heard", "refused because"),
-            (row for one in standings for row in _rows(one)),
-            empty=NO_DOCUMENTS,
-        )
-    for warning in warnings:
-        note(f"warning: {warning}")
+        for warning in store.warnings():
+            note(f"warning: {warning}")
+        if watch:
+            _watch(store, name, output)
+            return
+        standings = _concerning(store, name)
+    _print(standings, output)
     if not all(one.settled for one in standings):
         sys.exit(ExitCode.WOULD_CHANGE_OR_BE_DENIED)
+
+
+def _watch(store: Store, name: str | None, output: str) -> None:
+    """Print how documents stand whenever that has changed; the time a process was last heard is no change."""
+    shown: object = None
+    try:
+        while True:
+            standings = _concerning(store, name)
+            current = [
+                (
+                    one.name,
+                    one.stored,
+                    one.problem,
+                    [(each.report.process, each.standing) for each in one.processes],
+                )
+                for one in standings
+            ]
+            if current != shown:
+                shown = current
+                note(moment(time.time()))
+                _print(standings, output)
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+def _concerning(store: Store, name: str | None) -> list[DocumentStanding]:
+    return [one for one in _standings(store, name) if one.concerns or name is not None]
+
+
+def _print(standings: Sequence[DocumentStanding], output: str) -> None:
+    if output == "json":
+        print_json([_as_dict(one) for one in standings])
+        return
+    print_table(
+        ("document", "stored", "process", "standing", "in force", "last heard", "refused because"),
+        (row for one in standings for row in _rows(one)),
+        empty=NO_DOCUMENTS,
+    )
 
 
 def _standings(store: Store, name: str | None) -> Iterable[DocumentStanding]:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.model.documents import revision_of
 from policy_middleware.stores.paperwork import process_id
-from tests.cli.running import BROKEN, GUARDRAIL, POLICY, Shell, body
+from tests.cli.running import BROKEN, GUARDRAIL, POLICY, PROGRAM, Shell, body
 from tests.conftest import RedisPlace
 from tests.servers import Server
 from tests.waiting import eventually
@@ -114,3 +117,26 @@ def test_a_server_that_may_evict_policies_is_warned_about(
     assert said.code == 0
     assert "warning: " in said.err
     assert "maxmemory-policy is allkeys-lru" in said.err
+
+
+def test_watching_says_what_became_of_a_bare_set(redis_shell: Shell, clean_redis: RedisPlace) -> None:
+    key = clean_redis.keys.doc("acme")
+    with PolicyEnforcer.from_url(clean_redis.url, key_prefix=clean_redis.key_prefix) as enforcer:
+        enforcer.publish("acme", POLICY)
+        enforcer.evaluate({"tenant": "acme", "action": "x"})
+        watching = subprocess.Popen(
+            [PROGRAM, "status", "--watch", "acme"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **redis_shell.environment},
+        )
+        assert watching.stdout is not None
+        try:
+            assert any("in force" in line and "acme" in line for line in watching.stdout)
+            clean_redis.client.set(key, "nonsense")
+            assert any("refused" in line for line in watching.stdout)
+        finally:
+            watching.send_signal(signal.SIGINT)
+            watching.stdout.read()
+            watching.stdout.close()
+            assert watching.wait(10) == 0
