@@ -31,7 +31,7 @@ def app(enforcer: PolicyEnforcer) -> Flask:
     enforcer.publish("acme", only("allow", {"user": "carol", "role": "auditor"}))
 
     @app.route("/docs", methods=["GET", "POST"])
-    @jwt_required()
+    @jwt_required()  # type: ignore[untyped-decorator]  # Flask-JWT-Extended does not say what it returns
     def docs() -> dict[str, Any]:
         return {"sub": get_jwt()["sub"]}
 
@@ -40,7 +40,7 @@ def app(enforcer: PolicyEnforcer) -> Flask:
         return {"seen": flask_jwt_extended.get_jwt_request_location()}
 
     @app.post("/refresh")
-    @jwt_required(refresh=True)
+    @jwt_required(refresh=True)  # type: ignore[untyped-decorator]  # as above
     def refresh() -> dict[str, Any]:
         return {"refreshed": get_jwt()["sub"]}
 

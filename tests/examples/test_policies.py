@@ -8,7 +8,8 @@ import pytest
 
 from policy_middleware.model.documents import parse_document
 
-POLICIES = sorted((Path(__file__).parents[2] / "examples" / "policies").glob("*.json"))
+EXAMPLES = Path(__file__).parents[2] / "examples"
+POLICIES = sorted([*(EXAMPLES / "policies").glob("*.json"), *(EXAMPLES / "auth").glob("*.json")])
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
