@@ -9,8 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from policy_middleware.enforcer import PolicyEnforcer
-from policy_middleware.gate import ProceedMasked, Respond, build_gate, drive
+from policy_middleware.gate import Gate, ProceedMasked, Respond, build_gate, drive
 from policy_middleware.masking import ResponseMask, stripped_request_headers
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
@@ -24,7 +23,7 @@ FILE_WRAPPER: Final = "wsgi.file_wrapper"
 """Where the server offers to send a file by its descriptor (PEP 3333)."""
 
 DECIDED: Final = "policy_middleware.decided"
-"""Environ key: the enforcers that have decided on this request, each with the method and path it saw."""
+"""Environ key: the enforcers that have decided on this request, each with its mode and what it decided on."""
 
 _UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
@@ -98,14 +97,14 @@ class PolicyMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         gate = self.gate
-        if is_decided(environ, gate.enforcer):
+        if is_decided(environ, gate):
             return self._app(environ, start_response)
         view = EnvironView(environ)
         final = drive(gate.open(view), partial(read_body, environ))
         if isinstance(final, Respond):
             return send(final.response, environ, start_response)
         if final.decision is not None:
-            mark_decided(environ, gate.enforcer)
+            mark_decided(environ, gate)
         if isinstance(final, ProceedMasked):
             return masked_answer(final, self._app, without_unmaskable(environ, view.method), start_response)
         return self._app(environ, adding_headers(start_response, final.headers))
@@ -124,17 +123,20 @@ def router_path(environ: WSGIEnvironment) -> str:
     return "/" + _decoded(environ.get("PATH_INFO")).lstrip("/")
 
 
-def is_decided(environ: Mapping[str, object], enforcer: PolicyEnforcer) -> bool:
-    """True when this enforcer has decided this very request: a rewritten method or path is another one."""
+def is_decided(environ: Mapping[str, object], gate: Gate) -> bool:
+    """True when the gate's enforcer has decided this very request: a rewritten method or path is another one.
+
+    What was only observed is not decided for a gate that enforces.
+    """
     decided = environ.get(DECIDED)
-    return isinstance(decided, tuple) and (enforcer, *_target(environ)) in decided
+    return isinstance(decided, tuple) and (gate.enforcer, gate.settings.mode, *_target(environ)) in decided
 
 
-def mark_decided(environ: WSGIEnvironment, enforcer: PolicyEnforcer) -> None:
-    """Let middlewares further inside that share the enforcer know that it has decided."""
+def mark_decided(environ: WSGIEnvironment, gate: Gate) -> None:
+    """Let middlewares further inside that share the gate's enforcer know that it has decided."""
     decided = environ.get(DECIDED)
     earlier = decided if isinstance(decided, tuple) else ()
-    environ[DECIDED] = (*earlier, (enforcer, *_target(environ)))
+    environ[DECIDED] = (*earlier, (gate.enforcer, gate.settings.mode, *_target(environ)))
 
 
 # Clients invent methods without end, hence a bound.
@@ -197,7 +199,6 @@ class Collected:
         self._mask = mask
         self._started = False
         self._fed = False
-        self.status = ""
         self.error: MaskError | None = None
 
     def start_response(
@@ -209,7 +210,7 @@ class Collected:
         if exc_info is None and self._started:
             raise AssertionError("start_response was called a second time without exc_info")
         self._started = True
-        self.status, self.error = status, None
+        self.error = None
         try:
             self._mask.open(int(status[:3]), headers)
         except MaskError as error:
@@ -248,7 +249,8 @@ class Collected:
         except MaskError as error:
             return send(step.refuse(error), environ, start_response)
         step.masked(masked.count)
-        start_response(self.status, [*masked.headers, *step.headers])
+        # A reason phrase is the application's own words, which nobody masks.
+        start_response(status_line(masked.status), [*masked.headers, *step.headers])
         return [masked.body] if masked.body else []
 
 

@@ -178,7 +178,7 @@ class PolicyMiddleware:
             if view.method == "HEAD":
                 passage.final = like_get(final, passage.gate.settings.max_masked_body)
         if final.decision is not None:
-            mark_decided(request.META, passage.gate.enforcer)
+            mark_decided(request.META, passage.gate)
         return None
 
     def _settle(self, request: HttpRequest, response: HttpResponseBase, passage: Passage) -> None:
@@ -213,7 +213,7 @@ def _undecided(request: HttpRequest, response: HttpResponseBase, passage: Passag
 
 def _is_decided(request: HttpRequest, passage: Passage) -> bool:
     # A rewritten method makes it another request than the one that META still describes.
-    decided = is_decided(request.META, passage.gate.enforcer)
+    decided = is_decided(request.META, passage.gate)
     return decided and request.method == request.META.get("REQUEST_METHOD")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
+from http.client import responses as phrases
 from typing import Final, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -119,6 +120,8 @@ def _content(response: HttpResponseBase) -> bytes:
 
 
 def _put(response: HttpResponseBase, masked: MaskedResponse, step: ProceedMasked, *, by_asgi: bool) -> None:
+    # A reason phrase is the view's own words, which nobody masks.
+    response.reason_phrase = phrases.get(masked.status, "Unknown Status Code")
     _put_body(response, masked.body, by_asgi=by_asgi)
     _put_headers(response, (*masked.headers, *step.headers))
     step.masked(masked.count)

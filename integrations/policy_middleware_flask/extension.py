@@ -68,7 +68,7 @@ class Guard:
             # Routes may be added until the first request.
             check_routes(app, gate.settings.prefix)
             self._routes_checked = True
-        if is_decided(environ, gate.enforcer):
+        if is_decided(environ, gate):
             return self._wsgi_app(environ, start_response)
         if has_body(environ):
             keep_input(environ, gate.settings.max_body)
@@ -86,7 +86,7 @@ class Guard:
         rule = current.url_rule
         if self.gate.owns(current.path):
             view = FlaskView(current, None)
-        elif rule is None or is_decided(current.environ, self.gate.enforcer):
+        elif rule is None or is_decided(current.environ, self.gate):
             # Without a rule this raises the 404, the 405 or the redirect that the router found.
             return self._dispatch_request(*context)
         else:
@@ -108,13 +108,13 @@ class Guard:
         if passage is not None:
             passage.final = final
         if final.decision is not None:
-            mark_decided(current.environ, self.gate.enforcer)
+            mark_decided(current.environ, self.gate)
         return self._dispatch_request(*context)
 
     def _undecided(self, environ: WSGIEnvironment) -> FinalStep:
         """Say what becomes of a successful response that no decision of this guard preceded."""
         view = EnvironView(environ)
-        if self.gate.exempts(view.path) or is_decided(environ, self.gate.enforcer):
+        if self.gate.exempts(view.path) or is_decided(environ, self.gate):
             return Proceed(None)
         return self.gate.undecided(view)
 

@@ -10,6 +10,7 @@ from wsgiref.validate import validator
 import pytest
 
 from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.gate import build_gate
 from policy_middleware.wsgi import EnvironView, PolicyMiddleware, is_decided, mark_decided, status_line
 
 from .asgi_policies import ALLOW_ALL, DENY_ALL, MASK_ALL, SOURCES, only
@@ -217,7 +218,7 @@ def test_a_masked_app_may_start_anew_until_its_first_byte(policed: Policed) -> N
         return [SECRET]
 
     received = call(policed(app, MASK_ALL))
-    assert (received.status, received.body) == ("500 Oops", MASKED)
+    assert (received.status, received.body) == ("500 Internal Server Error", MASKED)
 
 
 def test_a_masked_app_cannot_start_anew_after_its_first_byte(policed: Policed) -> None:
@@ -326,9 +327,26 @@ def test_a_request_rewritten_between_two_middlewares_is_decided_again(
 def test_moving_a_prefix_into_the_script_name_keeps_a_request_decided() -> None:
     environ = environ_of(path="/app/docs")
     with PolicyEnforcer.from_url("memory://", decision_log=lambda record: None) as enforcer:
-        mark_decided(environ, enforcer)
-        assert is_decided({**environ, "SCRIPT_NAME": "/app", "PATH_INFO": "/docs"}, enforcer)
-        assert not is_decided({**environ, "PATH_INFO": "/docs"}, enforcer)
+        gate = build_gate({"enforcer": enforcer, **SOURCES})
+        mark_decided(environ, gate)
+        assert is_decided({**environ, "SCRIPT_NAME": "/app", "PATH_INFO": "/docs"}, gate)
+        assert not is_decided({**environ, "PATH_INFO": "/docs"}, gate)
+
+
+def test_what_was_only_observed_outside_is_enforced_inside(policed: Policed) -> None:
+    inner = policed(answering([b"ok"]), DENY_ALL)
+    assert call(policed(inner, DENY_ALL, mode="observe")).status == "403 Forbidden"
+
+
+def test_what_is_exempt_outside_is_decided_inside(policed: Policed) -> None:
+    inner = policed(answering([b"ok"]), DENY_ALL)
+    assert call(policed(inner, DENY_ALL, exempt=["/docs"])).status == "403 Forbidden"
+
+
+def test_a_masked_response_does_not_carry_the_apps_own_reason_phrase(policed: Policed) -> None:
+    app = policed(answering([b'{"email": "bea@example.com"}'], status="404 No bea@example.com"), MASK_ALL)
+    answer = call(app)
+    assert (answer.status, answer.body) == ("404 Not Found", MASKED)
 
 
 def test_a_client_cannot_say_that_it_is_decided(policed: Policed) -> None:
