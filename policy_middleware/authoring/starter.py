@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
+from policy_middleware.model.documents import canonical_json
 from policy_middleware.model.json_reading import JSON
 from policy_middleware.model.vocabulary import is_tenant_id
 
@@ -33,7 +33,7 @@ def starter_document(tenant: str, *, owner: str) -> dict[str, JSON]:
 
 def starter_bytes(tenant: str, *, owner: str) -> bytes:
     """Return the first document for a tenant as the file to write."""
-    return (json.dumps(starter_document(tenant, owner=owner), ensure_ascii=False, indent=2) + "\n").encode()
+    return canonical_json(starter_document(tenant, owner=owner), name=tenant)
 
 
 def _rule(rule_id: str, note: str, when: Mapping[str, JSON], effect: str, **more: JSON) -> dict[str, JSON]:

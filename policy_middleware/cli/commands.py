@@ -8,14 +8,19 @@ from typing import Any, Final
 import click
 
 from policy_middleware.cli.approvals import approvals
+from policy_middleware.cli.authoring import diff, fmt, init, pull
 from policy_middleware.cli.decisions import evaluate, explain
 from policy_middleware.cli.demonstration import demo
+from policy_middleware.cli.doctor import doctor
 from policy_middleware.cli.documents import check, migrate, schema
 from policy_middleware.cli.editing import publish, rollback
+from policy_middleware.cli.emergency import incident
 from policy_middleware.cli.exit_codes import ExitCode, exit_code_of
 from policy_middleware.cli.observed import observed
 from policy_middleware.cli.options import group_options
 from policy_middleware.cli.output import note
+from policy_middleware.cli.routes import routes
+from policy_middleware.cli.rules import rule
 from policy_middleware.cli.status import status
 from policy_middleware.cli.stored import history, list_documents, show
 from policy_middleware.model.errors import DocumentError, PolicyError
@@ -78,18 +83,26 @@ def _tell_problems(context: click.Context, error: DocumentError) -> None:
 
 for _command in (
     demo,
+    init,
     schema,
     check,
+    fmt,
     migrate,
+    diff,
     publish,
+    pull,
     show,
     list_documents,
     history,
     rollback,
+    rule,
+    incident,
     evaluate,
     explain,
     status,
     observed,
+    routes,
+    doctor,
     approvals,
 ):
     policyctl.add_command(_command)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import click
 
+from policy_middleware.authoring import migration
+from policy_middleware.authoring.findings import Severity
+from policy_middleware.cli.checking import checked
 from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.inputs import Input, read_document, read_documents
 from policy_middleware.cli.options import document_option, output_option, tenant_was_given
-from policy_middleware.cli.output import counted, note, print_json, say
-from policy_middleware.model.documents import canonical_json, revision_of
-from policy_middleware.model.errors import DocumentError, short_revision
+from policy_middleware.cli.output import note, print_json
 from policy_middleware.model.schema import document_schema
 from policy_middleware.model.vocabulary import DEFAULT
 
@@ -24,21 +26,24 @@ def schema() -> None:
 
 @click.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
+@click.option("--strict", is_flag=True, help="Exit with 3 on warnings, too.")
 @document_option
 @output_option
-def check(paths: tuple[str, ...], tenant: str | None, output: str) -> None:
-    """Validate policy documents; exit with 3 when one of them is not valid.
+def check(paths: tuple[str, ...], strict: bool, tenant: str | None, output: str) -> None:
+    """Validate policy documents and remark on what was probably not meant.
 
     FILE is a file, a directory of .json files, or `-` for standard input. A file is checked as the document
-    it is named after (_global.json as the guardrail) unless --tenant says otherwise.
+    it is named after (_global.json as the guardrail) unless --tenant says otherwise. Exits with 3 when a
+    document is not valid or holds what cannot have been meant.
     """
-    findings = [_finding(read, _checked_as(read, tenant)) for read in read_documents(paths)]
+    checks = [checked(read, _checked_as(read, tenant), time.time()) for read in read_documents(paths)]
     if output == "json":
-        print_json(findings)
+        print_json([one.as_dict() for one in checks])
     else:
-        for finding in findings:
-            _print_finding(finding)
-    if not all(finding["valid"] for finding in findings):
+        for one in checks:
+            one.tell()
+    refused = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    if not all(one.passes(refused) for one in checks):
         sys.exit(ExitCode.INVALID_POLICY)
 
 
@@ -46,49 +51,20 @@ def check(paths: tuple[str, ...], tenant: str | None, output: str) -> None:
 @click.argument("path", metavar="FILE")
 @document_option
 def migrate(path: str, tenant: str | None) -> None:
-    """Print FILE in the canonical form.
+    """Print FILE in the canonical form, and on standard error what had to be assumed.
 
     Rules that were written as a bare list get an explicit default and lasting ids, keys their current names.
     """
     read = read_document(path)
     name = _checked_as(read, tenant)
     read.check_length(name)
-    click.echo(canonical_json(read.body, name=name, max_bytes=read.limit), nl=False)
+    done = migration.migrate(read.body, name=name, max_bytes=read.limit)
+    click.echo(done.body, nl=False)
+    for assumption in done.assumptions:
+        note(f"{read.label}: {assumption}")
 
 
 def _checked_as(read: Input, tenant: str | None) -> str:
     if tenant is not None and tenant_was_given():
         return tenant
     return read.document_name or tenant or DEFAULT
-
-
-def _finding(read: Input, name: str) -> dict[str, object]:
-    finding: dict[str, object] = {"file": read.label, "document": name}
-    try:
-        document = read.parsed(name)
-    except DocumentError as error:
-        problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
-        return {**finding, "valid": False, "problems": problems, "warnings": []}
-    return {
-        **finding,
-        "valid": True,
-        "revision": revision_of(read.body),
-        "rules": len(document.rules),
-        "problems": [],
-        "warnings": list(document.warnings),
-    }
-
-
-def _print_finding(finding: dict[str, object]) -> None:
-    problems, warnings, rules = finding["problems"], finding["warnings"], finding.get("rules")
-    assert isinstance(problems, list)
-    assert isinstance(warnings, list)
-    if isinstance(rules, int):
-        size, revision = counted(rules, "rule"), short_revision(str(finding["revision"]))
-        say(f"{finding['file']}: valid as {finding['document']!r}, {size}, revision {revision}")
-    else:
-        note(f"{finding['file']}: not valid as {finding['document']!r}")
-    for problem in problems:
-        note(f"  {problem['path']}: {problem['message']}")
-    for warning in warnings:
-        note(f"  warning: {warning}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import click
@@ -75,14 +76,14 @@ def publish(
     name = required_name(name)
     read.parsed(name)
     with place.store() as store:
-        before = _stored_revision(store, name)
+        before = stored_revision(store, name)
         over = _replaced(store, name, before, expected)
         if dry_run:
-            _tell_plan(name, before, revision_of(read.body), output)
+            tell_plan(name, before, revision_of(read.body), output)
         stored = publish_document(
             store, name, read.body, author=author, note=note, expected_revision=over, max_bytes=read.limit
         )
-        _tell_change(store, before, stored, "published", output)
+        tell_change(store, before, stored, "published", output)
 
 
 @click.command()
@@ -112,16 +113,16 @@ def rollback(
     name = required_name(name)
     limit = EnforcerSettings.load({}).max_document_bytes
     with place.store() as store:
-        before = _stored_revision(store, name)
+        before = stored_revision(store, name)
         over = _replaced(store, name, before, expected)
         if dry_run:
             earlier = find_revision(store, name, revision)
             parse_document(earlier.body, name=name, max_bytes=limit)
-            _tell_plan(name, before, earlier.revision, output)
+            tell_plan(name, before, earlier.revision, output)
         stored = roll_back(
             store, name, revision, author=author, note=note, expected_revision=over, max_bytes=limit
         )
-        _tell_change(store, before, stored, "rolled back to", output)
+        tell_change(store, before, stored, "rolled back to", output)
 
 
 def _name_of(read: Input, from_environment: str | None) -> str | None:
@@ -135,7 +136,8 @@ def _name_of(read: Input, from_environment: str | None) -> str | None:
     return named or from_environment
 
 
-def _stored_revision(store: Store, name: str) -> str | None:
+def stored_revision(store: Store, name: str) -> str | None:
+    """Return the revision of what is stored, None where nothing is."""
     body = store.read([name]).bodies[name]
     return None if body is None else revision_of(body)
 
@@ -160,7 +162,7 @@ def _full_revision(store: Store, name: str, stored: str | None, expected: str) -
     return find_revision(store, name, expected).revision
 
 
-def _tell_plan(name: str, before: str | None, after: str, output: str) -> None:
+def tell_plan(name: str, before: str | None, after: str, output: str) -> None:
     """Tell what would happen and end the command."""
     changes = before != after
     if output == "json":
@@ -172,8 +174,15 @@ def _tell_plan(name: str, before: str | None, after: str, output: str) -> None:
     sys.exit(ExitCode.WOULD_CHANGE_OR_BE_DENIED if changes else ExitCode.OK)
 
 
-def _tell_change(store: Store, before: str | None, stored: StoredRevision, done: str, output: str) -> None:
-    """Tell what happened, and which processes have it in force."""
+def tell_change(
+    store: Store,
+    before: str | None,
+    stored: StoredRevision,
+    done: str,
+    output: str,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Tell what happened, and which processes have it in force; `more` is for programs only."""
     found = wait_for_uptake(store, stored.name, stored.revision)
     changed = before != stored.revision
     if output == "json":
@@ -186,6 +195,7 @@ def _tell_change(store: Store, before: str | None, stored: StoredRevision, done:
                 "author": stored.author,
                 "note": stored.note,
                 "processes": [one.as_dict() for one in found],
+                **(more or {}),
             }
         )
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from policy_middleware.authoring.incidents import EditRefused
+from policy_middleware.authoring.rule_edits import UnknownRule
 from policy_middleware.model.errors import (
     ApprovalError,
     ContextError,
@@ -39,6 +41,8 @@ _CODES: tuple[tuple[type[PolicyError], ExitCode], ...] = (
     (SettingsError, ExitCode.USAGE),
     (ContextError, ExitCode.USAGE),
     (UnknownRevision, ExitCode.USAGE),
+    (UnknownRule, ExitCode.USAGE),
+    (EditRefused, ExitCode.WOULD_CHANGE_OR_BE_DENIED),
     (RevisionConflict, ExitCode.WOULD_CHANGE_OR_BE_DENIED),
     (ApprovalError, ExitCode.WOULD_CHANGE_OR_BE_DENIED),
 )

@@ -51,7 +51,7 @@ def routes(
     Django project. Rules are those of --policy, or with --tenant those of the store, guardrails included.
     A route is covered when it is exempt or some rule can touch it.
     """
-    listed = _list_routes(app)
+    listed = list_routes(app)
     documents = _documents(policy, tenant, place)
     rows = [_row(route, documents) for route in listed]
     if output == "json":
@@ -88,12 +88,13 @@ def routes(
 
 def known_actions(app: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return the actions and the tags that the routes of an application have."""
-    listed = _list_routes(app)
+    listed = list_routes(app)
     actions = frozenset(route.policy.action for route in listed)
     return actions, frozenset(tag for route in listed for tag in route.policy.tags)
 
 
-def _list_routes(app: str) -> list[ListedRoute]:
+def list_routes(app: str) -> list[ListedRoute]:
+    """Import an application by its name and return its routes, or end the command with a usage error."""
     module, _, attribute = app.partition(":")
     sys.path.insert(0, os.getcwd())  # as uvicorn, gunicorn and flask do
     try:

@@ -70,9 +70,9 @@ def status(words: tuple[str, ...], watch: bool, tenant: str | None, place: Store
         if watch:
             _watch(store, name, output)
             return
-        standings = _concerning(store, name)
-    _print(standings, output)
-    if not all(one.settled for one in standings):
+        found = standings(store, name)
+    _print(found, output)
+    if not all(one.settled for one in found):
         sys.exit(ExitCode.WOULD_CHANGE_OR_BE_DENIED)
 
 
@@ -81,7 +81,7 @@ def _watch(store: Store, name: str | None, output: str) -> None:
     shown: object = None
     try:
         while True:
-            standings = _concerning(store, name)
+            found = standings(store, name)
             current = [
                 (
                     one.name,
@@ -89,28 +89,29 @@ def _watch(store: Store, name: str | None, output: str) -> None:
                     one.problem,
                     [(each.report.process, each.standing) for each in one.processes],
                 )
-                for one in standings
+                for one in found
             ]
             if current != shown:
                 shown = current
                 note(moment(time.time()))
-                _print(standings, output)
+                _print(found, output)
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         return
 
 
-def _concerning(store: Store, name: str | None) -> list[DocumentStanding]:
+def standings(store: Store, name: str | None = None) -> list[DocumentStanding]:
+    """Return how a document stands, or all that are stored or held somewhere; raises StoreUnavailable."""
     return [one for one in _standings(store, name) if one.concerns or name is not None]
 
 
-def _print(standings: Sequence[DocumentStanding], output: str) -> None:
+def _print(found: Sequence[DocumentStanding], output: str) -> None:
     if output == "json":
-        print_json([_as_dict(one) for one in standings])
+        print_json([_as_dict(one) for one in found])
         return
     print_table(
         ("document", "stored", "process", "standing", "in force", "last heard", "refused because"),
-        (row for one in standings for row in _rows(one)),
+        (row for one in found for row in _rows(one)),
         empty=NO_DOCUMENTS,
     )
 

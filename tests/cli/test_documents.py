@@ -17,11 +17,11 @@ def test_the_schema_is_printed_whatever_the_output_is_and_accepts_a_policy(shell
 
 
 def test_a_valid_document_is_named_with_its_size_and_revision(shell: Shell) -> None:
-    path = shell.write("acme.json", POLICY)
+    path = shell.write("acme.json", {**POLICY, "rules": POLICY["rules"][:1]})
     said = shell("check", path)
     revision = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
     assert (said.code, said.err) == (0, "")
-    assert said.out == f"{path}: valid as 'acme', 3 rules, revision {revision}\n"
+    assert said.out == f"{path}: valid as 'acme', 1 rule, revision {revision}\n"
 
 
 def test_every_problem_is_told_by_path_on_standard_error(shell: Shell) -> None:
@@ -61,11 +61,65 @@ def test_the_name_of_a_file_wins_over_the_environment_but_not_over_an_option(she
     assert shell("check", path, "-t", "acme").code == 3
 
 
-def test_warnings_are_told_and_do_not_make_a_document_invalid(shell: Shell) -> None:
-    starred = {**POLICY, "rules": [{**POLICY["rules"][0], "when": {"role": "*"}}]}
-    said = shell("check", shell.write("acme.json", starred))
+STARRED = {**POLICY, "rules": [{**POLICY["rules"][0], "when": {"role": "*"}}]}
+HIDDEN = {
+    **POLICY,
+    "rules": [
+        POLICY["rules"][0],
+        {**POLICY["rules"][0], "id": "no-readers", "effect": "deny", "reason": "Readers may not read today."},
+    ],
+}
+
+
+def test_remarks_are_told_with_line_code_and_remedy_and_fail_only_when_asked_to(shell: Shell) -> None:
+    path = shell.write("acme.json", json.dumps(STARRED, indent=1).encode())
+    said = shell("check", path)
     assert said.code == 0
-    assert "warning: $.rules[0].when" in said.err
+    assert said.err == (
+        "  line 8: warning PM101: '*' is compared letter by letter: the star stands for itself.\n"
+        "    Write prefix or matches if a pattern is meant.\n"
+    )
+    assert shell("check", path, "--strict").code == 3
+
+
+def test_what_cannot_have_been_meant_always_fails(shell: Shell) -> None:
+    said = shell("check", shell.write("acme.json", HIDDEN))
+    assert said.code == 3
+    assert "valid as 'acme'" in said.out
+    assert "error PM201: Rule 'no-readers' never decides" in said.err
+
+
+def test_remarks_for_your_information_never_fail(shell: Shell) -> None:
+    said = shell("check", "--strict", shell.write("acme.json", POLICY))
+    assert said.code == 0
+    assert "info PM103: A request without 'resource.rows'" in said.err
+
+
+def test_remarks_are_data_under_json(shell: Shell) -> None:
+    [said] = shell("check", shell.write("acme.json", STARRED), "-o", "json").data
+    assert (said["valid"], said["rules"], said["problems"]) == (True, 1, [])
+    assert [(one["code"], one["line"], one["rule"]) for one in said["findings"]] == [("PM101", 1, "readers")]
+
+
+def test_problems_are_told_with_their_lines(shell: Shell) -> None:
+    broken = json.dumps(BROKEN, indent=1).encode()
+    said = shell("check", shell.write("acme.json", broken))
+    line = broken.split(b"\n").index(b'   "effect": "permit",') + 1
+    assert f"  line {line}: $.rules[0].effect: " in said.err
+
+
+def test_what_is_no_json_at_all_is_told_without_a_line_of_its_own(shell: Shell) -> None:
+    said = shell("check", "-", stdin=b"{")
+    assert (said.code, said.err.count("\n")) == (3, 2)
+    assert "  $: is not JSON (line 1, column 2)" in said.err
+
+
+def test_migrate_tells_what_it_assumed(shell: Shell) -> None:
+    bare = [{"conditions": {"role": "viewer"}, "action": "deny", "reason": "No."}]
+    said = shell("migrate", "-", stdin=body(bare))
+    assert 'standard input: the default is "allow"' in said.err
+    assert "rule 1 had no id and is called" in said.err
+    assert shell("migrate", "-", stdin=said.out.encode()).out == said.out
 
 
 def test_migrate_prints_a_document_that_means_the_same(shell: Shell) -> None:

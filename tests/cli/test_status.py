@@ -47,7 +47,7 @@ def test_a_refused_revision_is_shown_with_its_path_and_sentence(
     redis_shell: Shell, clean_redis: RedisPlace
 ) -> None:
     clean_redis.client.set(clean_redis.keys.doc("acme"), body(BROKEN))
-    eventually(lambda: "refused " in redis_shell("status", "acme").out)
+    eventually(lambda: redis_shell("status", "acme", "-o", "json").data[0]["processes"][0]["rejected"])
     said = redis_shell("status", "acme")
     assert said.code == 6
     assert revision_of(body(BROKEN))[:12] in said.out
