@@ -93,7 +93,8 @@ def read_json(raw: bytes | str, max_bytes: int) -> JSON:
     try:
         tree: JSON = decoder.decode(text)
     except json.JSONDecodeError as error:
-        _refuse(f"is not JSON (line {error.lineno}, column {error.colno}): {_hint(error)}")
+        place = _at_trailing_comma(error)
+        _refuse(f"is not JSON (line {place.lineno}, column {place.colno}): {_hint(place)}")
     except RecursionError:
         _refuse("is nested too deeply to be read")
     # The decoder knows no paths, so the tree is searched for what the hooks left in it, and only then.
@@ -183,15 +184,20 @@ def _refuse(message: str) -> NoReturn:
     raise DocumentError([Problem("$", message)]) from None
 
 
-def _hint(error: json.JSONDecodeError) -> str:
+def _at_trailing_comma(error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """Point at the comma before a closing bracket, as Python 3.13 does; earlier ones point behind it."""
     before = error.doc[: error.pos].rstrip()
+    if before.endswith(",") and error.doc[error.pos : error.pos + 1] in ("]", "}"):
+        return json.JSONDecodeError(error.msg, error.doc, len(before) - 1)
+    return error
+
+
+def _hint(error: json.JSONDecodeError) -> str:
     found = error.doc[error.pos : error.pos + 1]
     rest = error.doc[error.pos : error.pos + 10]
     if found == "":
         return "it ends too early; a closing bracket or quote is missing"
-    if (before.endswith(",") and found in "]}") or (
-        found == "," and error.msg.startswith("Illegal trailing")
-    ):
+    if found == "," and error.doc[error.pos + 1 :].lstrip().startswith(("]", "}")):
         return "remove the comma before the closing bracket"
     if found in "'\u2018\u2019\u201c\u201d":
         return 'text is written in straight double quotes: "like this"'

@@ -28,8 +28,8 @@ SYNTAX = {
     b" \n": '$: is empty; a document without rules is written {"default": "deny", "rules": []}',
     b"\xff{}": "$: is not UTF-8 (byte 0xff); save it as UTF-8",
     b"\xff\xfe{\x00}\x00": "$: is UTF-16; save it as UTF-8",
-    b'{"a": 1,}': "$: is not JSON (line 1, column 9): remove the comma before the closing bracket",
-    b"[1,\n 2,\n]": "$: is not JSON (line 3, column 1): remove the comma before the closing bracket",
+    b'{"a": 1,}': "$: is not JSON (line 1, column 8): remove the comma before the closing bracket",
+    b"[1,\n 2,\n]": "$: is not JSON (line 2, column 3): remove the comma before the closing bracket",
     b"{'a': 1}": '$: is not JSON (line 1, column 2): text is written in straight double quotes: "like this"',
     "{“a”: 1}".encode(): (
         '$: is not JSON (line 1, column 2): text is written in straight double quotes: "like this"'
