@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -276,6 +277,17 @@ def test_nobody_votes_on_their_own_request(queue: ApprovalQueue) -> None:
         queue.approve("acme", task.id, BEA)
     with refused("self_approval"):
         queue.deny("acme", task.id, BEA, "Mine.")
+
+
+@pytest.mark.parametrize("spelling", ["Bea", "BEA", " bea", "bea\u00a0", "\uff42\uff45\uff41"])
+def test_another_spelling_of_an_id_is_not_another_person(queue: ApprovalQueue, spelling: str) -> None:
+    own = park(queue, requester="bea")
+    with refused("self_approval"):
+        queue.approve("acme", own.id, replace(BEA, id=spelling))
+    other = park(queue, requirement(required=2), body="export 2")
+    queue.approve("acme", other.id, BEA)
+    with refused("already_voted"):
+        queue.approve("acme", other.id, replace(BEA, id=spelling))
 
 
 def test_nobody_votes_twice(queue: ApprovalQueue) -> None:
