@@ -52,7 +52,7 @@ def login() -> ResponseReturnValue:
 
 
 @policy_action("token.refresh")
-@jwt_required(refresh=True)  # type: ignore[untyped-decorator]  # Flask-JWT-Extended does not say what it returns
+@jwt_required(refresh=True)
 def refresh() -> ResponseReturnValue:
     """Hand out a fresh access token for a refresh token."""
     name = get_jwt_identity()
@@ -60,7 +60,7 @@ def refresh() -> ResponseReturnValue:
 
 
 @policy_action("release.deploy", resource="release:{version}")
-@jwt_required()  # type: ignore[untyped-decorator]  # as above
+@jwt_required()
 def deploy(version: str) -> ResponseReturnValue:
     """Put a release into production."""
     return {"deployed": version, "by": get_jwt_identity()}, 202

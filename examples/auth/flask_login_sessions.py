@@ -11,12 +11,7 @@ from typing import Final
 from flask import Blueprint, Flask, abort, request
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
-from flask_login import (  # type: ignore[import-untyped]  # it has no types
-    LoginManager,
-    UserMixin,
-    login_user,
-    logout_user,
-)
+from flask_login import LoginManager, UserMixin, login_user, logout_user
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from policy_middleware import policy_action, policy_exempt
@@ -27,7 +22,7 @@ logins = LoginManager()
 policy = PolicyMiddleware()
 
 
-class Member(UserMixin):  # type: ignore[misc]  # as above
+class Member(UserMixin):
     """Somebody who works for a shop; policies see `id` and `roles`."""
 
     def __init__(self, name: str, shop: str, *roles: str) -> None:
@@ -45,7 +40,7 @@ MEMBERS: Final = {
 }
 
 
-@logins.user_loader  # type: ignore[untyped-decorator]  # as above
+@logins.user_loader
 def member_of_session(name: str) -> Member | None:
     """Load the member whom a session names."""
     return MEMBERS.get(name)
