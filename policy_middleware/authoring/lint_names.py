@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,6 +11,8 @@ from policy_middleware.authoring.findings import Code, Remark
 from policy_middleware.authoring.wording import did_you_mean
 
 _COMPARED_WITH_NAMES: Final = frozenset({"eq", "ne", "in", "not_in", "contains_all"})
+_PLAIN_REQUEST: Final = re.compile(r"[A-Z]+ /[^{]*$")
+"""What no route matches is decided on its method and path, which no list of routes can know."""
 _KINDS: Final = {
     "action": (Code.UNKNOWN_ACTION, "action"),
     "resource.tags": (Code.UNKNOWN_TAG, "tag"),
@@ -36,7 +39,7 @@ def _unknown(comparison: WrittenComparison, names: frozenset[str], rule: str) ->
     code, noun = _KINDS[comparison.attribute]
     if comparison.operator in _COMPARED_WITH_NAMES:
         for name in comparison.texts():
-            if name not in names and "*" not in name:
+            if name not in names and "*" not in name and not _PLAIN_REQUEST.match(name):
                 close = did_you_mean(name, sorted(names))
                 yield Remark(
                     code,
@@ -47,7 +50,7 @@ def _unknown(comparison: WrittenComparison, names: frozenset[str], rule: str) ->
                 )
     elif comparison.operator == "prefix":
         for name in comparison.texts():
-            if not any(one.startswith(name) for one in names):
+            if not any(one.startswith(name) for one in names) and not _PLAIN_REQUEST.match(name):
                 yield Remark(
                     code,
                     comparison.path,

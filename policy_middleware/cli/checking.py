@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from policy_middleware.authoring.draft import KnownNames
 from policy_middleware.authoring.findings import LintFinding, Severity
 from policy_middleware.authoring.lint import lint_document, problem_lines
 from policy_middleware.cli.inputs import Input
@@ -53,7 +54,7 @@ class Checked:
             note(f"    {one.remedy}")
 
 
-def checked(read: Input, name: str, now: float) -> Checked:
+def checked(read: Input, name: str, now: float, known: KnownNames) -> Checked:
     """Check what was read as the document `name` at the moment `now` (seconds since the epoch)."""
     try:
         document = read.parsed(name)
@@ -61,7 +62,7 @@ def checked(read: Input, name: str, now: float) -> Checked:
         lines = [None for _ in error.problems] if read.cut else problem_lines(read.body, error)
         problems = list(zip(lines, error.problems, strict=True))
         return Checked(read.label, name, None, 0, problems, [])
-    findings = lint_document(read.body, name=name, now=now, max_bytes=read.limit)
+    findings = lint_document(read.body, name=name, now=now, known=known, max_bytes=read.limit)
     return Checked(read.label, name, revision_of(read.body), len(document.rules), [], findings)
 
 

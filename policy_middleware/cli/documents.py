@@ -8,12 +8,14 @@ import time
 import click
 
 from policy_middleware.authoring import migration
+from policy_middleware.authoring.draft import KnownNames
 from policy_middleware.authoring.findings import Severity
 from policy_middleware.cli.checking import checked
 from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.inputs import Input, read_document, read_documents
 from policy_middleware.cli.options import document_option, output_option, tenant_was_given
 from policy_middleware.cli.output import note, print_json
+from policy_middleware.cli.routes import list_routes
 from policy_middleware.model.schema import document_schema
 from policy_middleware.model.vocabulary import DEFAULT
 
@@ -26,17 +28,19 @@ def schema() -> None:
 
 @click.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
+@click.option("--app", metavar="APP", help="Compare actions and tags with the routes of this application.")
 @click.option("--strict", is_flag=True, help="Exit with 3 on warnings, too.")
 @document_option
 @output_option
-def check(paths: tuple[str, ...], strict: bool, tenant: str | None, output: str) -> None:
+def check(paths: tuple[str, ...], app: str | None, strict: bool, tenant: str | None, output: str) -> None:
     """Validate policy documents and remark on what was probably not meant.
 
     FILE is a file, a directory of .json files, or `-` for standard input. A file is checked as the document
     it is named after (_global.json as the guardrail) unless --tenant says otherwise. Exits with 3 when a
-    document is not valid or holds what cannot have been meant.
+    document is not valid or holds what cannot have been meant. APP is what `policyctl routes` takes.
     """
-    checks = [checked(read, _checked_as(read, tenant), time.time()) for read in read_documents(paths)]
+    known = KnownNames() if app is None else _names_of(app)
+    checks = [checked(read, _checked_as(read, tenant), time.time(), known) for read in read_documents(paths)]
     if output == "json":
         print_json([one.as_dict() for one in checks])
     else:
@@ -62,6 +66,19 @@ def migrate(path: str, tenant: str | None) -> None:
     click.echo(done.body, nl=False)
     for assumption in done.assumptions:
         note(f"{read.label}: {assumption}")
+
+
+def _names_of(app: str) -> KnownNames:
+    """Return the actions and tags of an application; of one with mounted strangers, nothing is known."""
+    listed = list_routes(app)
+    if any(route.opaque for route in listed):
+        note(f"{app} mounts an application whose routes are not known, so names are not compared")
+        return KnownNames()
+    policies = [route.policy for route in listed if not route.policy.exempt]
+    return KnownNames(
+        actions=frozenset(policy.action for policy in policies),
+        tags=frozenset(tag for policy in policies for tag in policy.tags),
+    )
 
 
 def _checked_as(read: Input, tenant: str | None) -> str:

@@ -46,3 +46,8 @@ def test_known_names_are_not_remarked_nor_kinds_of_which_nothing_is_known() -> N
 
 def test_a_star_is_remarked_once() -> None:
     assert [code for code, _, _ in found({"action": "document.*"})] == [Code.STAR_IN_EQUALITY]
+
+
+def test_a_path_without_a_route_is_no_unknown_action() -> None:
+    assert found({"action": {"in": ["GET /wp-admin", "POST /xmlrpc.php"]}}) == []
+    assert [code for code, _, _ in found({"action": "GET /documents/{nr}"})] == [Code.UNKNOWN_ACTION]

@@ -134,3 +134,18 @@ def test_migrate_refuses_what_is_not_valid(shell: Shell) -> None:
     said = shell("migrate", "-", stdin=body(BROKEN))
     assert (said.code, said.out) == (3, "")
     assert "$.rules[0].effect" in said.err
+
+
+def test_names_are_compared_with_the_routes_of_an_application(shell: Shell) -> None:
+    rule = {"id": "a", "when": {"action": {"in": ["customer.read", "customer.reed"]}, "tags": "piii"}}
+    document = {**POLICY, "rules": [{**rule, "effect": "allow", "reason": "Staff reads customers."}]}
+    path = shell.write("acme.json", document)
+    root = str(Path(__file__).parents[2])
+    said = shell.process("check", path, "--app", "examples.fastapi_service:app", "--strict", PYTHONPATH=root)
+    assert said.code == 3
+    assert (
+        "warning PM601: The application knows no action 'customer.reed'.\n    Did you mean 'customer.read'?"
+        in said.err
+    )
+    assert "warning PM602: The application knows no tag 'piii'." in said.err
+    assert shell("check", path, "--app", "examples.nowhere:app").code == 2
