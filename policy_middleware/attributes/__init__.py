@@ -19,6 +19,7 @@ from policy_middleware.attributes.identity import (
 from policy_middleware.attributes.request_sources import (
     AttributeType,
     behind,
+    believes_anybody,
     const,
     header,
     path_param,
@@ -48,6 +49,7 @@ __all__ = [
     "WouldBlock",
     "as_source",
     "behind",
+    "believes_anybody",
     "body",
     "claim",
     "const",

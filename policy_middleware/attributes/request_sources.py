@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -16,6 +16,10 @@ Network = IPv4Network | IPv6Network
 
 AttributeType = type[str] | type[int] | type[float]
 """What a query parameter is converted to; bool is an int to Python's types."""
+
+_KEPT_TEXTS: Final = 4096
+_KEPT_TEXT: Final = 256
+"""How many header texts are kept, and of how many characters at most."""
 
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "1": True, "false": False, "0": False}
 
@@ -32,6 +36,8 @@ class _Const(Source):
 class _Header(Source):
     name: str
     many: bool
+    _known: dict[str, str | tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """What texts were found to mean: the same few come again, and looking up is cheaper than checking."""
 
     def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
         values = request.header(self.name)
@@ -40,33 +46,24 @@ class _Header(Source):
         if len(values) > 1:
             # First-wins and last-wins disagree between proxies and applications, so neither is safe.
             raise MalformedAttribute(f"the header {self.name} is given {len(values)} times; send it once")
-        try:
-            parse = _header_values if self.many else _header_value
-            # A cache of long texts would be memory for whoever sends them.
-            found = parse(values[0]) if len(values[0]) <= 256 else parse.__wrapped__(values[0])
-        except ValueError:
-            raise MalformedAttribute(
-                f"the header {self.name} holds characters other than printable ASCII"
-            ) from None
-        if request.joins_duplicates and not self.many and found is not None and "," in found:
-            raise MalformedAttribute(
-                f"the header {self.name} holds a comma: on WSGI that is how a repeated header arrives"
-            )
+        return self._known.get(values[0]) or self._checked(values[0], request.joins_duplicates)
+
+    def _checked(self, text: str, joins_duplicates: bool) -> str | tuple[str, ...] | None:
+        value = text.strip()
+        if not value.isascii() or not value.isprintable():
+            raise MalformedAttribute(f"the header {self.name} holds characters other than printable ASCII")
+        if "," in value and not self.many:
+            if joins_duplicates:
+                raise MalformedAttribute(
+                    f"the header {self.name} holds a comma: on WSGI that is how a repeated header arrives"
+                )
+            return value  # not to be kept: the same source may serve a WSGI application too
+        found = tuple(filter(None, map(str.strip, value.split(",")))) if self.many else value or None
+        if found and len(text) <= _KEPT_TEXT:  # keeping long texts would be memory for whoever sends them
+            if len(self._known) >= _KEPT_TEXTS:
+                self._known.clear()
+            self._known[text] = found
         return found
-
-
-# Checking a text costs more than looking it up, and the same few subjects and tenants come again and again.
-@lru_cache(maxsize=4096)
-def _header_value(text: str) -> str | None:
-    text = text.strip()
-    if not text.isascii() or not text.isprintable():
-        raise ValueError(text)
-    return text or None
-
-
-@lru_cache(maxsize=4096)
-def _header_values(text: str) -> tuple[str, ...]:
-    return tuple(part for part in map(str.strip, (_header_value(text) or "").split(",")) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +197,8 @@ def listed(source: Source) -> Source:
 def behind(source: Source, proxies: Sequence[Network]) -> Source:
     """Return a source whose headers are believed only when the peer is one of the proxies."""
     return _Behind(source, tuple(proxies)) if isinstance(source, _Header) else source
+
+
+def believes_anybody(source: Source) -> bool:
+    """True for a header, and for the Host in it: both say what the client likes, unless a proxy replaces them."""
+    return isinstance(source, (_Header, _Subdomain))

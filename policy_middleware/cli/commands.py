@@ -11,6 +11,7 @@ from policy_middleware.cli.approvals import approvals
 from policy_middleware.cli.authoring import diff, fmt, init, pull
 from policy_middleware.cli.decisions import evaluate, explain
 from policy_middleware.cli.demonstration import demo
+from policy_middleware.cli.doctor import doctor
 from policy_middleware.cli.documents import check, migrate, schema
 from policy_middleware.cli.editing import publish, rollback
 from policy_middleware.cli.emergency import incident
@@ -101,6 +102,7 @@ for _command in (
     status,
     observed,
     routes,
+    doctor,
     approvals,
 ):
     policyctl.add_command(_command)

@@ -49,6 +49,11 @@ class RedisStore:
         self.keys: Final = KeyLayout(key_prefix)
         self.client: Final = connect(url, before_connect)
 
+    @property
+    def url(self) -> str:
+        """The URL as it was given, password included."""
+        return self._url
+
     def __repr__(self) -> str:
         return f"RedisStore({without_password(self._url)!r}, key_prefix={self.keys.prefix!r})"
 

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.running import POLICY, Shell, body
+from tests.conftest import RedisPlace
+from tests.servers import Server
+
+ROOT = str(Path(__file__).parents[2])
+
+
+def _findings(said: object) -> dict[str, str]:
+    return {finding["subject"]: finding["level"] for finding in said.data}  # type: ignore[attr-defined]  # Said
+
+
+def test_a_fit_store_has_no_problem(redis_shell: Shell) -> None:
+    redis_shell("publish", "acme", "-", stdin=body(POLICY))
+    said = redis_shell("doctor", "-o", "json")
+    assert said.code == 0, said.out
+    findings = _findings(said)
+    assert findings["version"] == findings["clock"] == findings["hot reload"] == findings["documents"] == "ok"
+
+
+def test_an_empty_store_is_told_from_a_prepared_one(redis_shell: Shell) -> None:
+    assert _findings(redis_shell("doctor", "-o", "json"))["marker"] == "warning"
+
+
+def test_a_document_that_is_not_valid_is_a_problem(redis_shell: Shell, clean_redis: RedisPlace) -> None:
+    clean_redis.client.set(clean_redis.keys.doc("acme"), "nonsense")
+    said = redis_shell("doctor")
+    assert said.code == 6
+    assert "rollback acme" in said.out
+
+
+def test_a_store_that_evicts_policies_is_a_problem(shell: Shell, new_server: Callable[..., Server]) -> None:
+    server = new_server("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    said = shell("doctor", "-o", "json", POLICY_STORE_URL=server.url)
+    assert (said.code, _findings(said)["eviction"]) == (6, "problem")
+
+
+def test_a_store_that_is_away_is_told_in_one_sentence(shell: Shell) -> None:
+    said = shell("doctor", "--store", "redis://127.0.0.1:1/0")
+    assert said.code == 5
+    assert len(said.err.strip().splitlines()) == 1
+
+
+def test_an_application_is_looked_over_as_well(redis_shell: Shell) -> None:
+    said = redis_shell.process(
+        "doctor", "--app", "examples.fastapi_service:app", "-o", "json", PYTHONPATH=ROOT
+    )
+    assert said.code == 0, said.err
+    assert _findings(said)["routes"] == "ok"
