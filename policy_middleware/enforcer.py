@@ -178,10 +178,9 @@ class PolicyEnforcer:
 
 
 def _decision_ids() -> Callable[[], str]:
-    """Return a maker of ids: a random prefix per process and a counter, so that an id costs 0.1 us."""
-    prefix = secrets.token_hex(8)
-    take = itertools.count(1).__next__
-    return lambda: f"{prefix}-{take()}"
+    """Return a maker of ids: a random prefix per process and a counter, put together without Python code."""
+    prefix = f"{secrets.token_hex(8)}-"
+    return map(prefix.__add__, map(str, itertools.count(1))).__next__
 
 
 _living: Final[weakref.WeakSet[PolicyEnforcer]] = weakref.WeakSet()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -42,6 +43,12 @@ log: Final = logging.getLogger("policy_middleware")
 
 ANONYMOUS: Final = "anonymous"
 USER: Final = "user"
+_OF_SUBJECT: tuple[str, ...] = ("subject.id", "subject.type", "subject.roles")
+
+_MEMO_ENTRIES: Final = 4096
+"""Askers that are remembered; then remembering starts afresh. Clients choose headers, so there are bounds."""
+_MEMO_WEIGHT: Final = 512
+"""Characters that one asker's subject, roles and tenants may have together to be remembered."""
 
 
 class ContextRequest(SourceRequest, Protocol):
@@ -74,6 +81,15 @@ class Failure:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks, and for which tenants: what the sources of subject, roles and tenant were found to mean."""
+
+    attributes: Mapping[str, AttributeValue]
+    tenants: Sequence[str]
+    failures: tuple[Failure, ...]
+
+
 Gathered = Mapping[Source, object]
 """What was gathered before the other sources are read, by source: a value, or a Failure."""
 
@@ -103,6 +119,8 @@ class Extraction:
         if settings.trusted_proxies:
             self._sources = tuple(behind(source, settings.trusted_proxies) for source in self._sources)
         self._after_tenants = 2 + len(tenants)
+        # The same few people ask again and again, and judging costs several times what looking up does.
+        self._askers: dict[tuple[object, ...], _Asker] = {}
         self._identity: Source | None = None
         if settings.identity is not None:
             self._identity = as_source(settings.identity, "identity")
@@ -125,22 +143,27 @@ class Extraction:
 
         Raises WouldBlock where a source has to look something up first.
         """
-        attributes: dict[str, AttributeValue] = {"http.method": view.method, "http.path": view.path}
+        attributes = _described(view)
         try:
             identity, found = self._read(view, gathered)
-            failures: list[Failure] = []
-            if identity.__class__ is Failure:
-                _refuse_or_keep(identity, failures)
-            self._describe_subject(found[0], found[1], attributes, failures)
-            tenants = _tenants(found[2 : self._after_tenants], failures)
-            _describe_request(view, attributes, failures)
+            asker = self._asker(identity, tuple(found[: self._after_tenants]), attributes)
+            attributes.update(asker.attributes)
+            failures = asker.failures
+            route = view.route
+            if route is not None and route.resource_id is not None:
+                try:
+                    attributes["resource.id"] = route.resource_id_of(view.path_params)
+                except KeyError as error:
+                    log.error("route %s names a resource by %s, no parameter of it", route.template, error)
+                    failures += (Failure(error),)
             for path, value in zip(self._paths, found[self._after_tenants :], strict=True):
                 if value.__class__ is Failure:
-                    _refuse_or_keep(value, failures)
+                    failures += (_refused_or_kept(value),)
                 elif value is not None:
                     checked = _checked_value(path, value)
                     if checked is not None:
                         attributes[path] = checked
+            tenants = asker.tenants
             tenant = tenants[0] if len(tenants) == 1 else self._settled(tenants, found)
             if failures:
                 raise _unavailable(failures[0])
@@ -166,11 +189,34 @@ class Extraction:
                 pass
         return identity, [_value(source, view, gathered, known) for source in self._sources]
 
-    def _describe_subject(
-        self, subject: object, roles: object, attributes: dict[str, AttributeValue], failures: list[Failure]
-    ) -> None:
+    def _asker(
+        self, identity: object, who: tuple[object, ...], attributes: dict[str, AttributeValue]
+    ) -> _Asker:
+        """Return what the values of subject, roles and tenants mean, from memory when they came before."""
+        if identity.__class__ is not Failure:
+            try:
+                known = self._askers.get(who)
+            except TypeError:  # a list of roles, say, has no hash
+                known = None
+            if known is not None:
+                return known
+        asker = self._judged(identity, who, attributes)
+        if not asker.failures and sum(map(_weight, who)) <= _MEMO_WEIGHT:
+            if len(self._askers) >= _MEMO_ENTRIES:
+                self._askers.clear()
+            self._askers[who] = asker
+        return asker
+
+    def _judged(
+        self, identity: object, who: tuple[object, ...], attributes: dict[str, AttributeValue]
+    ) -> _Asker:
+        """Judge who asks; what is certain by then is in `attributes` even when Refused is raised."""
+        failures: tuple[Failure, ...] = ()
+        if identity.__class__ is Failure:
+            failures += (_refused_or_kept(identity),)
+        subject, roles, *tenants = who
         if subject.__class__ is Failure:
-            _refuse_or_keep(subject, failures)
+            failures += (_refused_or_kept(subject),)
             subject = None
         if subject is None or subject == "":
             if failures:
@@ -182,19 +228,34 @@ class Extraction:
                 )
             attributes["subject.type"] = ANONYMOUS
         elif isinstance(subject, (str, int)):
-            attributes["subject.id"] = str(subject)
+            # An enumeration's text is its value, by which it also equals what is remembered.
+            attributes["subject.id"] = str.__str__(subject) if isinstance(subject, str) else str(subject)
             attributes["subject.type"] = USER
         else:
             raise Refused(ProblemType.ATTRIBUTE_MALFORMED, "The subject must be text.")
         if roles.__class__ is Failure:
-            _refuse_or_keep(roles, failures)
+            failures += (_refused_or_kept(roles),)
             roles = None
         try:
             attributes["subject.roles"] = text_values(roles, "roles")
         except MalformedAttribute as error:
             raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(error)) from None
+        named: list[str] = []
+        for tenant in tenants:
+            if tenant.__class__ is Failure:
+                failures += (_refused_or_kept(tenant),)
+            elif tenant is not None and tenant != "":
+                if not isinstance(tenant, str) or not is_tenant_id(tenant):
+                    raise Refused(
+                        ProblemType.ATTRIBUTE_MALFORMED,
+                        "The tenant must be 1-128 characters of A-Za-z0-9._:@- that do not start with '_'.",
+                    )
+                if tenant not in named:
+                    named.append(tenant)
+        described = {name: attributes[name] for name in _OF_SUBJECT if name in attributes}
+        return _Asker(described, named, failures)
 
-    def _settled(self, tenants: list[str], found: list[object]) -> str:
+    def _settled(self, tenants: Sequence[str], found: list[object]) -> str:
         """Return the fallback where no tenant is named; raises Refused where several are."""
         if tenants:
             raise Refused(ProblemType.TENANT_MISMATCH, "The request names more than one tenant.")
@@ -266,58 +327,42 @@ def _failed(source: Source, error: Exception) -> Failure:
     return Failure(error)
 
 
-def _refuse_or_keep(failure: object, failures: list[Failure]) -> None:
+def _refused_or_kept(failure: object) -> Failure:
     """Raise Refused for what the client did wrong; a broken source is kept, for its 503 comes last."""
     assert isinstance(failure, Failure)
     if isinstance(failure.error, CredentialError):
         raise Refused(ProblemType.CREDENTIAL_INVALID, str(failure.error))
     if isinstance(failure.error, MalformedAttribute):
         raise Refused(ProblemType.ATTRIBUTE_MALFORMED, str(failure.error))
-    failures.append(failure)
+    return failure
 
 
-def _tenants(found: Sequence[object], failures: list[Failure]) -> list[str]:
-    """Return the different tenants that a request names."""
-    tenants: list[str] = []
-    for value in found:
-        if value.__class__ is Failure:
-            _refuse_or_keep(value, failures)
-        elif value is not None and value != "":
-            if not isinstance(value, str) or not is_tenant_id(value):
-                raise Refused(
-                    ProblemType.ATTRIBUTE_MALFORMED,
-                    "The tenant must be 1-128 characters of A-Za-z0-9._:@- that do not start with '_'.",
-                )
-            if value not in tenants:
-                tenants.append(value)
-    return tenants
+def _weight(value: object) -> float:
+    """Return how much memory it takes to remember a value, in characters; only texts can be remembered.
+
+    Other values may equal one another and still mean different things, as 1 and True do.
+    """
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.__class__ is str:
+        return len(value)
+    return 1 + sum(map(_weight, value)) if isinstance(value, tuple) else math.inf
 
 
-def _describe_request(
-    view: ContextRequest, attributes: dict[str, AttributeValue], failures: list[Failure]
-) -> None:
-    """Say what the request does to what: action, resource, and where it comes from."""
-    host, client, route = view.host, view.client, view.route
+def _described(view: ContextRequest) -> dict[str, AttributeValue]:
+    """Say what the request does to what, and where it comes from."""
+    method, path, host, client, route = view.method, view.path, view.host, view.client, view.route
+    attributes: dict[str, AttributeValue]
+    if route is not None:
+        attributes = {**route.attributes, "http.method": method, "http.path": path}
+    else:
+        action = f"{'GET' if method == 'HEAD' else method} {path}"
+        attributes = {"action": action, "resource.tags": (), "http.method": method, "http.path": path}
     if host is not None:
         attributes["http.host"] = host
     if client is not None:
         attributes["environment.ip"] = client
-    if route is None:
-        verb = "GET" if view.method == "HEAD" else view.method
-        attributes["action"] = f"{verb} {view.path}"
-        attributes["resource.tags"] = ()
-        return
-    attributes["action"] = route.action
-    attributes["http.route"] = route.template
-    attributes["resource.tags"] = route.tags
-    if route.resource_type is not None:
-        attributes["resource.type"] = route.resource_type
-    if route.resource_id is not None:
-        try:
-            attributes["resource.id"] = route.resource_id_of(view.path_params)
-        except KeyError as error:
-            log.error("route %s names a resource by %s, which is no parameter of it", route.template, error)
-            failures.append(Failure(error))
+    return attributes
 
 
 def _checked_value(path: str, found: object) -> AttributeValue | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from enum import Enum
 
 import pytest
 
@@ -170,3 +171,51 @@ def test_one_callable_used_twice_is_called_once() -> None:
     context = _context(extraction)
     assert (context.attributes["context.plan"], context.attributes["context.again"]) == ("gold", "gold")
     assert len(calls) == 1
+
+
+def test_who_asks_is_remembered_and_means_the_same_the_next_time() -> None:
+    extraction = _extraction()
+    contexts = [_context(extraction, headers=headers) for headers in (GOOD, GOOD[:2], GOOD)]
+    assert [context.attributes["subject.roles"] for context in contexts] == [
+        ("analyst", "dpo"),
+        (),
+        ("analyst", "dpo"),
+    ]
+    assert contexts[0].attributes == contexts[2].attributes
+    assert contexts[0].attributes is not contexts[2].attributes
+
+
+def test_values_that_only_look_equal_are_not_taken_for_one_another() -> None:
+    class Kind(str, Enum):  # noqa: UP042 -- what people wrote before StrEnum
+        ANA = "ana"
+
+    subjects: list[object] = ["1", 1, True, "ana", Kind.ANA, 1]
+    asking = iter(subjects)
+    extraction = _extraction(subject=lambda _: next(asking))
+    found = [_context(extraction).attributes["subject.id"] for _ in subjects]
+    assert found == ["1", "1", "True", "ana", "ana", "1"]
+    assert all(type(subject) is str for subject in found)
+
+
+def test_what_is_refused_is_refused_every_time() -> None:
+    extraction = _extraction()
+    for _ in range(2):
+        assert (
+            _refusal(extraction, headers=(*GOOD, ("x-user", "eve"))).kind is ProblemType.ATTRIBUTE_MALFORMED
+        )
+        assert _refusal(extraction, headers=GOOD[1:]).kind is ProblemType.TENANT_MISSING
+        assert _refusal(extraction, headers=GOOD[:1]).kind is ProblemType.IDENTITY_MISSING
+
+
+def test_a_list_of_roles_is_taken_though_it_cannot_be_remembered() -> None:
+    context = _context(_extraction(roles=lambda _: ["analyst"]))
+    assert context.attributes["subject.roles"] == ("analyst",)
+
+
+def test_memory_for_askers_is_bounded_whatever_clients_send() -> None:
+    extraction = _extraction()
+    for number in range(5000):
+        _context(extraction, headers=(("x-tenant", "acme"), ("x-user", f"u{number}")))
+    _context(extraction, headers=(("x-tenant", "acme"), ("x-user", "long" * 200)))
+    assert len(extraction._askers) <= 4096
+    assert max(len(str(who)) for who in extraction._askers) < 600

@@ -51,7 +51,9 @@ def _check(annotate: Callable[[Callable[[], None]], Callable[[], None]]) -> Call
             raise SettingsError(
                 "require(...) needs PolicyMiddleware: app.add_middleware(PolicyMiddleware, tenant=...)"
             )
-        view = StarletteRequest(connection.scope, resolution)
+        view = StarletteRequest(connection.scope)
+        if resolution is not None:
+            view.follow(resolution)
         template = view.route.template if view.route is not None else view.path
         view.route = route_policy(view.method, template, further_action)
         view.path_params = connection.path_params

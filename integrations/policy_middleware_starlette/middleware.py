@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection, Request
 
 from policy_middleware.asgi import AsgiRequest, Resolution
 from policy_middleware.asgi import PolicyMiddleware as AsgiPolicyMiddleware
-from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, path_below_root
+from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send
 from policy_middleware.gate import Respond
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import SettingsError
@@ -61,15 +61,12 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
             )
 
     def request_of(self, scope: Scope) -> AsgiRequest:
-        """Return the request with the route that will run."""
-        return StarletteRequest(scope, self.resolve(scope))
-
-    def resolve(self, scope: Scope) -> Resolution | None:
-        """Ask the application's own router, on a copy of the scope; our own pages come before it."""
-        if self.gate.owns(path_below_root(scope)):
-            return None
-        routes = self._routes_for(scope)
-        return None if routes is None else self._resolver.resolve(routes, scope)
+        """Return the request with the route that will run; our own pages come before the router."""
+        request = StarletteRequest(scope)
+        routes = self._routes or self._routes_for(scope)
+        if routes is not None and not self.gate.owns(request.path):
+            request.follow(self._resolver.resolve(routes, scope))
+        return request
 
     def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
         """Compare what the router left in the scope with what was decided on."""
@@ -99,8 +96,6 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
         return problem(ProblemType.NOT_FOUND, "There is nothing here.", decision_id=decision.decision_id)
 
     def _routes_for(self, scope: Scope) -> RouteList | None:
-        if self._routes is not None:
-            return self._routes
         router = router_of_host(scope)
         if router is not None:
             # A middleware below keeps the router out of sight; an application has one for all its life.
@@ -117,7 +112,7 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
 
     def check_start_up(self, scope: Scope) -> None:
         """Raise SettingsError when the application has routes where the package serves its own pages."""
-        routes = self._routes_for(scope)
+        routes = self._routes or self._routes_for(scope)
         for candidate in routes.candidates() if routes is not None else ():
             template = candidate.template
             if template is not None and self.gate.owns(template):

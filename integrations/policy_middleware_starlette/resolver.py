@@ -7,7 +7,7 @@ router's own order. So encodings, slashes and mounts cannot make the two disagre
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.routing import Match
 
@@ -15,6 +15,9 @@ from policy_middleware.asgi import Resolution
 from policy_middleware.asgi.protocol import Scope, path_below_root, route_path
 from policy_middleware.routing import WEBSOCKET, RouteMetadata, RoutePolicy, route_policy
 from policy_middleware_starlette.route_list import RouteList
+
+# Reading a member of an enumeration costs more than the comparison it is read for.
+_FULL, _PARTIAL = Match.FULL, Match.PARTIAL
 
 _METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", WEBSOCKET}
@@ -42,31 +45,27 @@ class RouteResolver:
             for candidate in routes.candidates():
                 if path.startswith(candidate.literal):
                     match, child_scope = candidate.matches(copy)
-                    if match is Match.FULL:
+                    if match is _FULL:
                         chosen = candidate
                         copy.update(child_scope)
                         break
-                    if match is Match.PARTIAL and partial is None:
+                    if match is _PARTIAL and partial is None:
                         partial = child_scope
             if chosen is None:
                 # The router itself answers (404, 405, a redirect): no endpoint runs, so none is decided on.
                 copy.update(partial or {})
                 return Resolution(None, {}, copy, copy.get("endpoint"), before, partial is not None)
+            template = chosen.template
             if chosen.inside is None:
-                return self._resolved(chosen.template, prefix, copy, before, chosen.foreign)
-            prefix += chosen.template or ""
+                path_params = copy.get("path_params", {})
+                if chosen.foreign:
+                    # Of a foreign application no routes are known: the rest of the path is its parameter.
+                    path_params = {**path_params, "path": path_below_root(copy)[1:]}
+                endpoint = copy.get("endpoint")
+                policy = None if template is None else self._policy_of(prefix + template, copy, endpoint)
+                return Resolution(policy, path_params, copy, endpoint, before, False, chosen.foreign)
+            prefix += template or ""
             routes = chosen.inside
-
-    def _resolved(
-        self, template: str | None, prefix: str, scope: dict[str, Any], before: object | None, foreign: bool
-    ) -> Resolution:
-        endpoint = scope.get("endpoint")
-        path_params = scope.get("path_params", {})
-        if foreign:
-            # Of a mounted foreign application no routes are known: the rest of the path is its parameter.
-            path_params = {**path_params, "path": path_below_root(scope)[1:]}
-        policy = None if template is None else self._policy_of(prefix + template, scope, endpoint)
-        return Resolution(policy, path_params, scope, endpoint, before, False, foreign)
 
     def _policy_of(self, template: str, scope: Scope, endpoint: object) -> RoutePolicy:
         method = scope["method"] if scope["type"] == "http" else WEBSOCKET

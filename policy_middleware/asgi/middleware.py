@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from policy_middleware.asgi.answering import send_answer, was_cut_off
@@ -55,16 +56,12 @@ class PolicyMiddleware:
         self.gate: Final[Gate] = build_gate(options)
         self._observing: Final = self.gate.settings.mode == "observe"
 
-    def resolve(self, scope: Scope) -> Resolution | None:
-        """Find out what the application's router will do with a request; None where there is no router."""
-        return None
-
     def check_start_up(self, scope: Scope) -> None:
         """Check, when the server starts, what is known only then; raises SettingsError."""
 
     def request_of(self, scope: Scope) -> AsgiRequest:
         """Return the request as the gate sees it."""
-        return AsgiRequest(scope, self.resolve(scope))
+        return AsgiRequest(scope)
 
     async def respond(
         self, step: Respond, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
@@ -95,13 +92,11 @@ class PolicyMiddleware:
                 return
         try:
             if isinstance(step, Proceed):
+                passing = send
                 if step.decision is not None or request.resolution is not None:
                     verify = self._verification(request, step.decision)
-                    await self.app(
-                        scope, receive, PassingResponse(scope, send, raw_headers(step.headers), verify)
-                    )
-                else:
-                    await self.app(scope, receive, send)
+                    passing = PassingResponse(scope, send, raw_headers(step.headers), verify)
+                await self.app(scope, receive, passing)
             elif isinstance(step, ProceedMasked):
                 await self._run_masked(step, request, scope, receive, send)
             elif isinstance(step, Respond):
@@ -118,8 +113,11 @@ class PolicyMiddleware:
         A request whose method or path was rewritten in between is another one.
         """
         mark = (self.gate.enforcer, scope.get("method"), scope["path"])
-        marks: tuple[object, ...] = scope.get(DECIDED_SCOPE_KEY, ())
-        if marks and mark in marks:
+        marks: tuple[object, ...] | None = scope.get(DECIDED_SCOPE_KEY)
+        if marks is None:
+            scope[DECIDED_SCOPE_KEY] = (mark,)
+            return False
+        if mark in marks:
             return True
         scope[DECIDED_SCOPE_KEY] = (*marks, mark)
         return False
@@ -135,21 +133,27 @@ class PolicyMiddleware:
 
     def _verification(self, request: AsgiRequest, decision: PolicyDecision | None) -> Verify | None:
         """Return the check that the route decided on is the one that ran; None where no router is known."""
-        resolution = request.resolution
-        if resolution is None:
+        if request.resolution is None:
             return None
+        return partial(self._verified, request, request.resolution, decision)
 
-        def verify(scope: Scope, status: int) -> Response | None:
-            ran = self.what_ran_instead(resolution, scope, status)
-            if ran is None:
-                return None
-            if decision is None:
-                held_back = self.gate.undecided(request)
-                return held_back.response if isinstance(held_back, Respond) else None
-            answer = self.gate.unverified(request, decision, ran)
-            return None if self._observing else answer
-
-        return verify
+    def _verified(
+        self,
+        request: AsgiRequest,
+        resolution: Resolution,
+        decision: PolicyDecision | None,
+        scope: Scope,
+        status: int,
+    ) -> Response | None:
+        """Return what to answer instead of a response that another route made."""
+        ran = self.what_ran_instead(resolution, scope, status)
+        if ran is None:
+            return None
+        if decision is None:
+            held_back = self.gate.undecided(request)
+            return held_back.response if isinstance(held_back, Respond) else None
+        answer = self.gate.unverified(request, decision, ran)
+        return None if self._observing else answer
 
     def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
         """Name what ran in place of the resolved route, None when it was that route."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from policy_middleware.asgi.answering import discard, send_answer
 from policy_middleware.asgi.protocol import STARTS, Message, RawHeaders, Scope, Send
@@ -24,18 +24,17 @@ class PassingResponse:
         self._verify = verify
         self._refused = False
 
-    async def __call__(self, message: Message) -> None:
+    # No coroutine of its own: it returns the server's, so a message costs a call and nothing more to await.
+    def __call__(self, message: Message) -> Awaitable[None]:
         """Pass a message on."""
         if self._refused:
-            await discard(message)
-            return
-        if message["type"] in STARTS:
-            if self._verify is not None:
-                refusal = self._verify(self._scope, message.get("status", 101))
-                if refusal is not None:
-                    self._refused = True
-                    await send_answer(refusal, self._scope, self._send)
-                    return
-            # Neither the message nor its list is ours: applications send one response object many times.
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
-        await self._send(message)
+            return discard(message)
+        if message["type"] not in STARTS:
+            return self._send(message)
+        if self._verify is not None:
+            refusal = self._verify(self._scope, message.get("status", 101))
+            if refusal is not None:
+                self._refused = True
+                return send_answer(refusal, self._scope, self._send)
+        # Neither the message nor its list is ours: applications send one response object many times.
+        return self._send({**message, "headers": [*message.get("headers", ()), *self._headers]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 from policy_middleware.responses import Headers
@@ -25,7 +26,13 @@ STARTS: Final = frozenset({RESPONSE_START, "websocket.accept", "websocket.http.r
 
 def raw_headers(headers: Headers) -> RawHeaders:
     """Return headers as ASGI sends them: lower-case names, all bytes."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return [(_raw_name(name), value.encode("latin-1")) for name, value in headers]
+
+
+# Names are few and come with every response. Applications can make them up too, hence a bound.
+@lru_cache(maxsize=256)
+def _raw_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 def text_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

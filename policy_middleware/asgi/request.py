@@ -35,21 +35,26 @@ class Resolution:
 class AsgiRequest:
     """The request view of one HTTP request or WebSocket handshake (`policy_middleware.gate.RequestView`)."""
 
-    __slots__ = ("_headers", "_scope", "method", "path", "path_params", "resolution", "route")
+    __slots__ = ("_headers", "_scope", "_sent_twice", "method", "path", "path_params", "resolution", "route")
 
     joins_duplicates: Final = False
 
-    def __init__(self, scope: Scope, resolution: Resolution | None = None) -> None:
+    def __init__(self, scope: Scope) -> None:
+        lines = scope["headers"]
         self._scope = scope
-        self._headers: dict[bytes, bytes] | None = None
+        self._headers: dict[bytes, bytes] = dict(lines)
+        self._sent_twice = len(self._headers) != len(lines)
         self.method: str = scope["method"] if scope["type"] == "http" else WEBSOCKET
         self.path = path_below_root(scope)
-        self.resolution = resolution
+        self.resolution: Resolution | None = None
         self.route: RoutePolicy | None = None
         self.path_params = _NO_PARAMETERS
-        if resolution is not None:
-            self.route = resolution.policy
-            self.path_params = resolution.path_params
+
+    def follow(self, resolution: Resolution) -> None:
+        """Take the route that the application's router will run."""
+        self.resolution = resolution
+        self.route = resolution.policy
+        self.path_params = resolution.path_params
 
     @property
     def root_path(self) -> str:
@@ -66,8 +71,10 @@ class AsgiRequest:
     @property
     def host(self) -> str | None:
         """The Host header; None when there is none, or more than one."""
-        values = self.header("host")
-        return values[0] if len(values) == 1 else None
+        value = self._headers.get(b"host")
+        if value is None or (self._sent_twice and len(self.header("host")) > 1):
+            return None
+        return value.decode("latin-1")
 
     @property
     def client(self) -> str | None:
@@ -83,15 +90,12 @@ class AsgiRequest:
     def header(self, name: str) -> Sequence[str]:
         """Return every value of a header, in order."""
         wanted = name.encode("latin-1")
-        lines = self._scope["headers"]
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = dict(lines)
-        if wanted not in headers:
+        value = self._headers.get(wanted)
+        if value is None:
             return ()
-        if len(headers) == len(lines):  # no header is repeated
-            return (headers[wanted].decode("latin-1"),)
-        return [value.decode("latin-1") for key, value in lines if key == wanted]
+        if self._sent_twice:  # perhaps this one: the dict knows its last value only
+            return [value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted]
+        return (value.decode("latin-1"),)
 
     def user(self) -> object | None:
         """Return what an authentication middleware left in `scope["user"]`."""

@@ -202,3 +202,16 @@ def test_a_user_object_that_is_not_authenticated_is_nobody_whatever_it_is_called
         display_name = "guest"
 
     assert identity_of(Guest()) is None
+
+
+def test_one_source_may_serve_an_asgi_and_a_wsgi_application() -> None:
+    source = header("X-User")
+    assert source.read(FakeRequest(headers=[("x-user", "ana, bob")]), None) == "ana, bob"
+    with pytest.raises(MalformedAttribute, match="comma"):
+        source.read(FakeRequest(headers=[("x-user", "ana, bob")], joins_duplicates=True), None)
+
+
+def test_an_empty_list_in_a_header_is_there_and_empty() -> None:
+    request = FakeRequest(headers=[("x-tags", " , ")])
+    assert [header("X-Tags", many=True).read(request, None) for _ in range(2)] == [(), ()]
+    assert header("X-Tags").read(FakeRequest(headers=[("x-tags", " ")]), None) is None
