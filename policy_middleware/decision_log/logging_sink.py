@@ -50,12 +50,20 @@ class LoggingSink:
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
         self._step_in_or_aside()
-        for record in records:
-            logger.info(json_line(record), extra={RECORD_ATTRIBUTE: record})
+        if logger.isEnabledFor(logging.INFO):
+            for record in records:
+                logger.handle(self._log_record(record))
 
     def close(self) -> None:
         """Take the fallback away again."""
         self._step_aside()
+
+    def _log_record(self, record: Record) -> logging.LogRecord:
+        # Logger.info would look through the stack for its caller, which is always this.
+        extra = {RECORD_ATTRIBUTE: record}
+        return self._logger.makeRecord(
+            self._logger.name, logging.INFO, __file__, 0, json_line(record), (), None, "write", extra
+        )
 
     def _step_in_or_aside(self) -> None:
         if self._is_received():

@@ -8,6 +8,7 @@ Records hold what was asked and decided, never anything of a response.
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import socket
@@ -16,6 +17,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
+
+from pydantic_core import to_json
 
 from policy_middleware.decision_log.plain_data import MAX_ITEMS, Shortener, plain_text
 from policy_middleware.model.context import RequestContext
@@ -49,24 +52,26 @@ def decision_record(
     attributes = context.attributes if context is not None else {}
     shortener = Shortener()
     asked = shortener.mapping(attributes)
+    moment = timestamp(now)
     if context is not None:
-        asked[TIME] = timestamp(context.now)
+        asked[TIME] = moment if context.now == now else timestamp(context.now)
+    effect = str(outcome.effect)
     record: dict[str, object] = {
         "event": DECISION,
         "decision_id": decision.decision_id,
-        "timestamp": timestamp(now),
+        "timestamp": moment,
         "labels": labels(os.getpid()),
         "path": _PATH + (tenant or ""),
         "input": asked,
-        "result": {"allowed": decision.allowed, "effect": outcome.effect.value},
+        "result": {"allowed": decision.allowed, "effect": effect},
         "requested_by": asked.get(_CLIENT),
         "bundles": {name: {"revision": revision} for name, revision in decision.revisions.items()},
         "tenant": tenant,
-        "effect": outcome.effect.value,
+        "effect": effect,
         "rule": outcome.rule_id,
         "document": outcome.document,
         "reason": plain_text(outcome.reason),
-        "matched": outcome.matched.value,
+        "matched": str(outcome.matched),
         "indeterminate": outcome.indeterminate,
         "observed": [_observed(rule) for rule in outcome.observed[:MAX_ITEMS]],
         "approval": approval_id,
@@ -113,14 +118,27 @@ def unreadable_record(decision_id: str | None, error: Exception, now: float) -> 
 
 def json_line(record: Record) -> str:
     """Return a record as one line of ASCII JSON: no control character, no escape sequence, no line break."""
-    return json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace(
-        _DELETE, "\\u007f"
+    # Pydantic's serializer takes a third of the time, but leaves what is not ASCII as it is.
+    line = to_json(record)
+    text = (
+        line.decode("ascii") if line.isascii() else json.dumps(record, allow_nan=False, separators=(",", ":"))
     )
+    return text.replace(_DELETE, "\\u007f")
 
 
 def timestamp(now: float) -> str:
     """Return seconds since the epoch as RFC 3339 in UTC, to the microsecond."""
-    return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    second = math.floor(now)
+    microseconds = round((now - second) * 1e6)
+    if microseconds == 1_000_000:
+        second, microseconds = second + 1, 0
+    return f"{_to_the_second(second)}.{microseconds:06d}Z"
+
+
+# Records come many to a second, and the calendar is most of the work.
+@lru_cache(maxsize=8)
+def _to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 @lru_cache(maxsize=1)
@@ -141,7 +159,7 @@ def _observed(rule: ObservedRule) -> dict[str, object]:
     return {
         "document": rule.document,
         "rule": rule.rule_id,
-        "effect": rule.effect.value,
+        "effect": str(rule.effect),
         "reason": plain_text(rule.reason),
         "indeterminate": rule.indeterminate,
     }

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_middleware.decision_log.plain_data import MAX_CHARACTERS, MAX_ITEMS, MAX_TEXT
-from policy_middleware.decision_log.record import decision_record, event_record, gap_record, json_line
+from policy_middleware.decision_log.plain_data import MAX_CHARACTERS, MAX_ITEMS, MAX_TEXT, Shortener
+from policy_middleware.decision_log.record import (
+    decision_record,
+    event_record,
+    gap_record,
+    json_line,
+    timestamp,
+)
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import ObservedRule
 from policy_middleware.model.effect import Effect
@@ -140,3 +147,27 @@ def test_an_event_cannot_disguise_itself():
 def test_a_gap_says_how_much_is_missing_and_since_when():
     record = gap_record(NOW - 1, NOW, 17)
     assert (record["event"], record["lost"], record["since"]) == ("gap", 17, "2026-05-28T20:26:39.250000Z")
+
+
+@given(st.floats(min_value=0, max_value=4e9))
+def test_a_timestamp_is_what_the_calendar_says(now):
+    expected = datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds")
+    assert timestamp(now) == expected.replace("+00:00", "Z")
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=10),
+        st.text(max_size=10) | st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+    )
+)
+def test_a_line_is_the_same_json_whichever_serializer_wrote_it(values):
+    assert json.loads(json_line(values)) == json.loads(json.dumps(values))
+
+
+@given(st.dictionaries(st.text(max_size=10), st.none() | st.booleans() | st.text() | st.tuples(st.text())))
+def test_short_values_are_recorded_whole(values):
+    shortener = Shortener()
+    kept = shortener.mapping(values)
+    assert shortener.shortened == []
+    assert kept == {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
