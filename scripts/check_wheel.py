@@ -32,8 +32,8 @@ IMPORT_EVERY_MODULE: Final = """
 import importlib, pkgutil, policy_middleware
 from policy_middleware.model.errors import MissingExtra
 for module in pkgutil.walk_packages(policy_middleware.__path__, "policy_middleware."):
-    if module.name.startswith("policy_middleware.cli.") or module.name.endswith(("__main__", "pytest_plugin")):
-        continue  # behind the door of the command line, which is tried below, and of pytest
+    if ".cli." in module.name or module.name.endswith((".__main__", ".pytest_plugin")):
+        continue  # behind the doors of the command line, which is tried below, and of pytest
     try:
         importlib.import_module(module.name)
     except MissingExtra as missing:
