@@ -116,14 +116,13 @@ class Extraction:
             *tenants,
             *(as_source(spec, f"attributes[{name!r}]") for name, spec in settings.attributes.items()),
         )
-        if settings.trusted_proxies:
-            self._sources = tuple(behind(source, settings.trusted_proxies) for source in self._sources)
+        self._sources = tuple(behind(source, settings.trusted_proxies) for source in self._sources)
         self._after_tenants = 2 + len(tenants)
         # The same few people ask again and again, and judging costs several times what looking up does.
         self._askers: dict[tuple[object, ...], _Asker] = {}
         self._identity: Source | None = None
         if settings.identity is not None:
-            self._identity = as_source(settings.identity, "identity")
+            self._identity = behind(as_source(settings.identity, "identity"), settings.trusted_proxies)
         elif any(source.reads_identity for source in self._sources):
             # Otherwise nothing asks for the framework's user, and reading it may cost a session look-up.
             self._identity = framework_user()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol
 
+from policy_middleware import start_up
 from policy_middleware.attributes import Source, WouldBlock
 from policy_middleware.endpoints import Endpoints
 from policy_middleware.enforcer import PolicyEnforcer
@@ -185,8 +186,13 @@ class Gate:
         return self._endpoints.own(path)
 
     def exempts(self, path: str) -> bool:
-        """True for a path below one of the exempt ones, compared by whole segments."""
-        return path in self._exempt or path.startswith(self._exempt_below)
+        """True for a path below one of the exempt ones, compared by whole segments.
+
+        One with dot segments is not: what serves files or forwards requests may resolve them to anywhere.
+        """
+        if path in self._exempt:
+            return True
+        return path.startswith(self._exempt_below) and _DOTS.isdisjoint(path.replace("\\", "/").split("/"))
 
     def open(self, view: RequestView) -> Step:
         """Return the first step for a request."""
@@ -201,7 +207,7 @@ class Gate:
     def undecided(self, view: RequestView) -> FinalStep:
         """Answer for a response that no decision preceded (an operator's error, so it is logged as one)."""
         log.error(
-            "an undecided response to %s %s was held back: something answered before the policy middleware "
+            "an undecided response to %r %r was held back: something answered before the policy middleware "
             "could decide; move that middleware inside, or exempt the path",
             view.method,
             view.path,
@@ -214,7 +220,7 @@ class Gate:
     def unverified(self, view: RequestView, decision: PolicyDecision, ran: str) -> Response:
         """Answer for a response of another route (`ran`) than the one that was decided on."""
         log.error(
-            "decision %s was made for route %s, but the application ran %s: the response was held back; "
+            "decision %s was made for route %r, but the application ran %s: the response was held back; "
             "a middleware further inside rewrites paths, so install the policy middleware inside it",
             decision.decision_id,
             view.route.template if view.route else view.path,
@@ -239,7 +245,12 @@ class Gate:
             if body is None:
                 detail = f"The policy looks into the body, and this one is longer than {limit} bytes."
                 return self._refuse(view, Refused(ProblemType.BODY_TOO_LARGE, detail))
-            return self._collect(view, _Gathering(read_from_body(in_body, body, view), body))
+            if len(body) >= OFF_LOOP_BYTES:
+                return Blocking(lambda: look_into(body, may_block=True))
+            return look_into(body, may_block=False)
+
+        def look_into(body: bytes, may_block: bool) -> Step:
+            return self._collect(view, _Gathering(read_from_body(in_body, body, view), body, may_block))
 
         limit = self.settings.max_body
         return ReadBody(limit, read)
@@ -405,13 +416,16 @@ def build_gate(options: Mapping[str, object]) -> Gate:
         enforcer = PolicyEnforcer.from_settings(store_side)
     elif not isinstance(enforcer, PolicyEnforcer):
         raise SettingsError(
-            f"enforcer: {enforcer!r} is no PolicyEnforcer; make one with PolicyEnforcer.from_url"
+            f"enforcer: a {type(enforcer).__name__} is no PolicyEnforcer; "
+            "make one with PolicyEnforcer.from_url"
         )
     elif store_side:
         raise SettingsError(
             f"{min(store_side)}: belongs to the enforcer, which is given already; set it there"
         )
-    return Gate(enforcer, GateSettings.load(request_side))
+    gate = Gate(enforcer, GateSettings.load(request_side))
+    start_up.tell(gate.settings, enforcer.settings)
+    return gate
 
 
 def drive(step: Step, read_body: Callable[[int], bytes | None]) -> FinalStep:
@@ -450,6 +464,10 @@ async def _completed(step: Awaiting) -> Step:
 
 log: Final = logging.getLogger("policy_middleware")
 
+OFF_LOOP_BYTES: Final = 32 * 1024
+"""Request bodies from this size on are parsed in a worker thread; a megabyte takes tens of milliseconds."""
+
+_DOTS: Final = frozenset({".", ".."})
 _EXEMPT: Final = Proceed(None)
 # Reading a member of an enumeration costs more than the comparison it is read for.
 _ALLOW, _REQUIRE_APPROVAL = Effect.ALLOW, Effect.REQUIRE_APPROVAL

@@ -178,6 +178,20 @@ def test_exempt_paths_are_matched_by_whole_segments(gate: Gate) -> None:
     assert isinstance(_drive(gate, FakeRequest(path="/x/healthz", route=None)), Respond)
 
 
+@pytest.mark.parametrize(
+    "path", ["/healthz/../private/s.txt", "/healthz/./x", "/healthz/a/..", "/healthz/..\\private"]
+)
+def test_a_path_with_dot_segments_is_never_exempt(gate: Gate, path: str) -> None:
+    assert isinstance(_drive(gate, FakeRequest(path=path, route=None)), Respond)
+
+
+def test_the_identity_header_counts_only_from_trusted_proxies(enforcer: PolicyEnforcer) -> None:
+    options = {"subject": None, "roles": None, "identity": header("X-User"), "trusted_proxies": "10.0.0.1"}
+    gate = _gate(enforcer, **options)
+    assert _status(_drive(gate, _request())) == (401, "identity-missing")
+    assert _status(_drive(gate, _request(client="10.0.0.1"))) == (403, "denied")
+
+
 def test_an_exempt_handler_is_not_decided(gate: Gate) -> None:
     route = route_policy("GET", "/login", policy_exempt(lambda: None))
     assert _drive(gate, FakeRequest(route=route)) == Proceed(None)

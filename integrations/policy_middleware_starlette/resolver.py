@@ -68,7 +68,7 @@ class RouteResolver:
             routes = chosen.inside
 
     def _policy_of(self, template: str, scope: Scope, endpoint: object) -> RoutePolicy:
-        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        method = scope["method"].upper() if scope["type"] == "http" else WEBSOCKET
         key = (id(endpoint), method, template)
         known = self._policies.get(key)
         if known is not None:

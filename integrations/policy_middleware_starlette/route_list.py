@@ -77,6 +77,10 @@ class RouteList:
             self._routes = routes
         return self._candidates
 
+    def pairs(self) -> list[tuple[Any, Candidate]]:
+        """Return every route with what is known of it, for whoever wants to see them all."""
+        return [(route, self._candidate(route)) for route in self.expanded(list(self._holder.routes))]
+
     def expanded(self, routes: Sequence[BaseRoute]) -> Iterable[Any]:
         """Return the routes themselves, for frameworks whose lists hold routers."""
         return routes

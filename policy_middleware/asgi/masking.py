@@ -82,6 +82,11 @@ class MaskingResponse:
         if self._started and not self._settled:
             await self._refuse(MaskError("the application did not finish its response"))
 
+    async def fail(self) -> None:
+        """Refuse the response of an application that raised; to be called before the error goes on."""
+        if not self._settled:
+            await self._refuse(MaskError("the application raised before its response was complete"))
+
     async def _take(self, message: Message) -> None:
         kind = message["type"]
         if kind == RESPONSE_START:

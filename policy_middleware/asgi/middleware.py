@@ -14,7 +14,7 @@ from policy_middleware.asgi.request_body import ClientLeft, ReplayedBody
 from policy_middleware.asgi.workers import run_in_worker
 from policy_middleware.gate import Gate, Proceed, ProceedMasked, Respond, build_gate, drive_async
 from policy_middleware.model.decision import PolicyDecision
-from policy_middleware.model.errors import PolicyError
+from policy_middleware.model.errors import PolicyError, SettingsError
 from policy_middleware.responses import Response
 
 DECIDED_SCOPE_KEY: Final = "policy_middleware.decided"
@@ -74,7 +74,7 @@ class PolicyMiddleware:
         kind = scope["type"]
         if kind not in ("http", "websocket"):
             if kind == "lifespan":
-                self.check_start_up(scope)
+                await self._start_up(scope, receive, send)
             await self.app(scope, receive, send)
             return
         if self._is_decided(scope):
@@ -93,6 +93,8 @@ class PolicyMiddleware:
         try:
             if isinstance(step, Proceed):
                 passing = send
+                if step.decision is None:
+                    self._forget_decided(scope)
                 if step.decision is not None or request.resolution is not None:
                     verify = self._verification(request, step.decision)
                     passing = PassingResponse(scope, send, raw_headers(step.headers), verify)
@@ -107,12 +109,25 @@ class PolicyMiddleware:
             if not was_cut_off(error):
                 raise
 
+    async def _start_up(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stop the start of a server for settings that cannot work.
+
+        To most servers a lifespan that only raises is an application without one, and they go on to serve it.
+        """
+        try:
+            self.check_start_up(scope)
+        except SettingsError as error:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+
     def _is_decided(self, scope: Scope) -> bool:
         """Mark the request as decided by this enforcer; True when it was marked already.
 
-        A request whose method or path was rewritten in between is another one.
+        A request whose method or path was rewritten in between is another one, and what was only observed is
+        not decided for a middleware that enforces.
         """
-        mark = (self.gate.enforcer, scope.get("method"), scope["path"])
+        mark = (self.gate.enforcer, self.gate.settings.mode, scope.get("method"), scope["path"])
         marks: tuple[object, ...] | None = scope.get(DECIDED_SCOPE_KEY)
         if marks is None:
             scope[DECIDED_SCOPE_KEY] = (mark,)
@@ -122,13 +137,26 @@ class PolicyMiddleware:
         scope[DECIDED_SCOPE_KEY] = (*marks, mark)
         return False
 
+    def _forget_decided(self, scope: Scope) -> None:
+        """Leave a request that is exempt here to be decided by the middlewares further inside."""
+        scope[DECIDED_SCOPE_KEY] = scope[DECIDED_SCOPE_KEY][:-1]
+
     async def _run_masked(
         self, step: ProceedMasked, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
     ) -> None:
         scope = masked_scope(scope)
         verify = self._verification(request, step.decision)
         masking = MaskingResponse(step, scope, send, raw_headers(step.headers), verify)
-        await self.app(scope, receive, masking)
+        try:
+            await self.app(scope, receive, masking)
+        except PolicyRefusal:
+            raise
+        except Exception as error:
+            # Starlette answers it outside of all middlewares, by a handler whose response nobody would mask,
+            # unless it sees that an answer has been sent.
+            if not was_cut_off(error):
+                await masking.fail()
+            raise
         await masking.complete()
 
     def _verification(self, request: AsgiRequest, decision: PolicyDecision | None) -> Verify | None:

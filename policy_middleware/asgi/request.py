@@ -44,7 +44,7 @@ class AsgiRequest:
         self._scope = scope
         self._headers: dict[bytes, bytes] = dict(lines)
         self._sent_twice = len(self._headers) != len(lines)
-        self.method: str = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        self.method: str = scope["method"].upper() if scope["type"] == "http" else WEBSOCKET
         self.path = path_below_root(scope)
         self.resolution: Resolution | None = None
         self.route: RoutePolicy | None = None

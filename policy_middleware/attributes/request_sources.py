@@ -49,7 +49,8 @@ class _Header(Source):
         return self._known.get(values[0]) or self._checked(values[0], request.joins_duplicates)
 
     def _checked(self, text: str, joins_duplicates: bool) -> str | tuple[str, ...] | None:
-        value = text.strip()
+        # Blanks of other kinds are part of the value (RFC 9110 section 5.5), and refused like the rest.
+        value = text.strip(" \t")
         if not value.isascii() or not value.isprintable():
             raise MalformedAttribute(f"the header {self.name} holds characters other than printable ASCII")
         if "," in value and not self.many:
@@ -195,10 +196,10 @@ def listed(source: Source) -> Source:
 
 
 def behind(source: Source, proxies: Sequence[Network]) -> Source:
-    """Return a source whose headers are believed only when the peer is one of the proxies."""
-    return _Behind(source, tuple(proxies)) if isinstance(source, _Header) else source
+    """Return a source whose headers are believed only from one of the proxies (none: from anybody)."""
+    return _Behind(source, tuple(proxies)) if proxies and isinstance(source, _Header) else source
 
 
 def believes_anybody(source: Source) -> bool:
-    """True for a header, and for the Host in it: both say what the client likes, unless a proxy replaces them."""
+    """True for what the client chooses unless a proxy replaces it: a header, and the Host."""
     return isinstance(source, (_Header, _Subdomain))

@@ -314,7 +314,10 @@ async def test_an_endless_stream_ends_when_its_response_is_refused(enforcer: Pol
     assert exchange.status == 502
 
 
-async def test_an_exception_of_a_masked_app_is_not_swallowed(enforcer: PolicyEnforcer) -> None:
+async def test_an_exception_of_a_masked_app_goes_on_once_the_response_is_refused(
+    enforcer: PolicyEnforcer,
+) -> None:
+    """Outside of all middlewares an error page would be made of it, which nobody would mask."""
     enforcer.publish("acme", MASK_ALL)
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -327,7 +330,32 @@ async def test_an_exception_of_a_masked_app_is_not_swallowed(enforcer: PolicyEnf
         await PolicyMiddleware(app, enforcer=enforcer, **SOURCES)(
             http_scope(), exchange.receive, exchange.send
         )
-    assert exchange.sent == []
+    assert exchange.sent[0]["status"] == 502
+    assert b"email" not in b"".join(message.get("body", b"") for message in exchange.sent)
+
+
+@pytest.mark.parametrize("outer", [{"exempt": ["/docs"]}, {"mode": "observe"}])
+async def test_what_is_exempt_or_observed_outside_is_decided_inside(
+    enforcer: PolicyEnforcer, outer: dict[str, Any]
+) -> None:
+    enforcer.publish("acme", DENY_ALL)
+    inner = PolicyMiddleware(sending(start(), body(b"x")), enforcer=enforcer, **SOURCES)
+    scope = {**http_scope(), "path": "/docs/7"}
+    exchange = Exchange()
+    await PolicyMiddleware(inner, enforcer=enforcer, **SOURCES, **outer)(
+        scope, exchange.receive, exchange.send
+    )
+    assert exchange.sent[0]["status"] == 403
+
+
+async def test_a_method_is_decided_in_upper_case_however_the_server_spells_it(
+    enforcer: PolicyEnforcer,
+) -> None:
+    enforcer.publish("acme", only("deny", {"http.method": "POST"}, default="allow"))
+    app = PolicyMiddleware(sending(start(), body(b"x")), enforcer=enforcer, **SOURCES)
+    exchange = Exchange()
+    await app({**http_scope(), "method": "post"}, exchange.receive, exchange.send)
+    assert exchange.sent[0]["status"] == 403
 
 
 async def test_two_enforcers_each_name_their_decision(

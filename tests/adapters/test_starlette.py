@@ -187,7 +187,7 @@ async def test_cors_inside_is_warned_of_and_cors_outside_answers_preflights(
     denied = await ask(outside, "/docs/7", headers=[*IDENTITY, preflight[0]])
     assert denied.status == 403
     assert denied.headers(b"access-control-allow-origin") == [b"https://example.com"]
-    assert caplog.text == ""
+    assert "CORS" not in caplog.text
     inside = Starlette(routes=routes())
     inside.add_middleware(CORSMiddleware, **cors)
     inside.add_middleware(PolicyMiddleware, **options(enforcer))
