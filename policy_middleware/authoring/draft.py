@@ -47,9 +47,10 @@ class Draft:
         return not rule.enabled or (rule.valid_until is not None and rule.valid_until <= self.now)
 
     def living(self) -> Iterator[tuple[int, Rule]]:
-        """Yield the rules that are on, or will be, and can hold."""
+        """Yield the rules that are on, or will be, and can count."""
         for index, rule in enumerate(self.document.rules):
-            if not self.over(rule) and can_count(rule.when, Reading.HOLDS):
+            reading = Reading.MAY_HOLD if rule.effect.restricts else Reading.HOLDS
+            if not self.over(rule) and can_count(rule.when, reading):
                 yield index, rule
 
 

@@ -76,12 +76,14 @@ def _never_holds(rule: Rule, comparisons: list[WrittenComparison], when: tuple[s
     place = next((one.path for one in comparisons if one.attribute in attributes), when)
     what = listed([repr(one) for one in attributes])
     message = f"Rule {rule.id!r} never holds: what it asks of {what} excludes itself."
-    unknown = [one for one in unknown_when_missing(rule.when) if one not in _PROMISED]
-    if rule.effect.restricts and unknown and can_count(rule.when, Reading.MAY_HOLD):
-        message += (
-            f" Yet a request without {listed([repr(one) for one in unknown], 'or')} "
-            f"is {_CONSEQUENCES[rule.effect]}, because the rule cannot be evaluated."
+    if rule.effect.restricts and can_count(rule.when, Reading.MAY_HOLD):
+        unknown = [repr(one) for one in unknown_when_missing(rule.when) if one not in _PROMISED]
+        which = (
+            f"a request without {listed(unknown, 'or')}"
+            if unknown
+            else "a request with other kinds of values"
         )
+        message += f" Yet {which} is {_CONSEQUENCES[rule.effect]}, because the rule cannot be evaluated."
     return Remark(
         Code.NEVER_HOLDS,
         place,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from policy_middleware.authoring.draft import Draft
 from policy_middleware.authoring.findings import Code, Remark
-from policy_middleware.authoring.implication import Reading, follows
+from policy_middleware.authoring.implication import Reading, can_count, follows
 from policy_middleware.model.conditions import ALWAYS
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.policy import Combine, Rule
@@ -52,6 +52,7 @@ def _content(rule: Rule) -> str:
 def _hidden(draft: Draft, index: int, rule: Rule, above: list[Rule]) -> Remark | None:
     counts = Reading.MAY_HOLD if rule.effect.restricts else Reading.HOLDS
     partly: Rule | None = None
+    can_hold = can_count(rule.when, Reading.HOLDS)
     for other in above:
         if other.observe or not _covers(other, rule):
             continue
@@ -60,7 +61,7 @@ def _hidden(draft: Draft, index: int, rule: Rule, above: list[Rule]) -> Remark |
             continue
         if follows(rule.when, other.when, counts, Reading.HOLDS):
             return _hidden_remark(draft, index, rule, other)
-        if partly is None and follows(rule.when, other.when, Reading.HOLDS, Reading.HOLDS):
+        if can_hold and partly is None and follows(rule.when, other.when, Reading.HOLDS, Reading.HOLDS):
             partly = other
     if partly is None:
         return None

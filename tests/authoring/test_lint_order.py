@@ -29,7 +29,7 @@ def heard(policy: PolicyDocument, request: RequestContext) -> set[str | None]:
     return {one.rule_id for one in outcomes} | {one.rule_id for one in observed}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(documents(few), documents(few, GLOBAL)), st.lists(requests(), min_size=4, max_size=8))
 def test_no_finding_about_order_is_ever_wrong(policy: PolicyDocument, asked: list[RequestContext]) -> None:
     draft = Draft(policy, [{"when": {}} for _ in policy.rules], False, now=0.0)
@@ -158,3 +158,9 @@ def test_a_hidden_mask_says_when_it_applies_nevertheless() -> None:
     found = only(document(rule("a", "allow", READS), rule("b", "mask", READS)), Code.HIDDEN_RESTRICTION)
     assert found.message.endswith("It applies only to requests that somebody approved.")
     assert Effect.MASK.restricts
+
+
+def test_a_rule_that_never_holds_but_may_be_unknown_still_counts_as_an_answer() -> None:
+    raw = document(rule("a", "deny", {"action": {"gt": 1}}), default="allow")
+    assert codes(raw) == [Code.NEVER_HOLDS]
+    assert "a request with other kinds of values is denied" in only(raw, Code.NEVER_HOLDS).message
