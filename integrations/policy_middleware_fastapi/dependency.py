@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from policy_middleware.asgi.middleware import GATE_SCOPE_KEY, PolicyRefusal
+from policy_middleware.asgi.middleware import MARKS_SCOPE_KEY, PolicyRefusal
 from policy_middleware.asgi.workers import run_in_worker
 from policy_middleware.gate import ProceedMasked, Respond, drive_async
 from policy_middleware.model.decision import PolicyDecision
@@ -46,11 +46,12 @@ def _check(annotate: Callable[[Callable[[], None]], Callable[[], None]]) -> Call
     annotate(further_action)
 
     async def check(connection: HTTPConnection) -> PolicyDecision | None:
-        gate, resolution = connection.scope.get(GATE_SCOPE_KEY, (None, None))
-        if gate is None:
+        marks = connection.scope.get(MARKS_SCOPE_KEY)
+        if not marks:
             raise SettingsError(
                 "require(...) needs PolicyMiddleware: app.add_middleware(PolicyMiddleware, tenant=...)"
             )
+        gate, _, _, resolution = marks[-1]
         view = StarletteRequest(connection.scope)
         if resolution is not None:
             view.follow(resolution)

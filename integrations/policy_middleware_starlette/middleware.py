@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 
-from policy_middleware.asgi import AsgiRequest, Resolution
+from policy_middleware.asgi import AsgiRequest
 from policy_middleware.asgi import PolicyMiddleware as AsgiPolicyMiddleware
 from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send
 from policy_middleware.gate import Respond
@@ -68,9 +68,7 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
             request.follow(self._resolver.resolve(routes, scope))
         return request
 
-    def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
-        """Compare what the router left in the scope with what was decided on."""
-        return what_ran_instead(resolution, scope, status)
+    what_ran_instead = staticmethod(what_ran_instead)
 
     async def respond(
         self, step: Respond, request: AsgiRequest, scope: Scope, receive: Receive, send: Send

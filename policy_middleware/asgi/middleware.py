@@ -17,13 +17,11 @@ from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import PolicyError, SettingsError
 from policy_middleware.responses import Response
 
-DECIDED_SCOPE_KEY: Final = "policy_middleware.decided"
-"""Which enforcers have decided a request, each with the method and path it decided on."""
+MARKS_SCOPE_KEY: Final = "policy_middleware.marks"
+"""What every policy middleware on the way here did with the request; the last one is that of the nearest.
 
-GATE_SCOPE_KEY: Final = "policy_middleware.gate"
-"""The gate that decided last and the resolution it decided on, for further checks inside the handler.
-
-Not the request: that refers to the scope, and a cycle would leave every request to the garbage collector.
+The request itself is no part of a mark: it refers to the scope, and a cycle would leave every request to the
+garbage collector.
 """
 
 
@@ -38,6 +36,10 @@ class PolicyRefusal(PolicyError):
         super().__init__(f"refused by policy with status {response.status}")
         self.response = response
         self.decision = decision
+
+
+Mark = tuple[Gate, str | None, str | None, Resolution | None]
+"""The gate, the method and the path that it decided on (no path: it was exempt), and the resolved route."""
 
 
 class PolicyMiddleware:
@@ -77,11 +79,11 @@ class PolicyMiddleware:
                 await self._start_up(scope, receive, send)
             await self.app(scope, receive, send)
             return
-        if self._is_decided(scope):
+        earlier: tuple[Mark, ...] = scope.get(MARKS_SCOPE_KEY, ())
+        if earlier and self._is_decided(scope, earlier):
             await self.app(scope, receive, send)
             return
         request = self.request_of(scope)
-        scope[GATE_SCOPE_KEY] = (self.gate, request.resolution)
         step = self.gate.open(request)
         if step.__class__ is not Proceed:
             body = ReplayedBody(receive, request.header("content-length"))
@@ -91,18 +93,21 @@ class PolicyMiddleware:
             except ClientLeft:
                 return
         try:
-            if isinstance(step, Proceed):
-                passing = send
-                if step.decision is None:
-                    self._forget_decided(scope)
-                if step.decision is not None or request.resolution is not None:
-                    verify = self._verification(request, step.decision)
-                    passing = PassingResponse(scope, send, raw_headers(step.headers), verify)
-                await self.app(scope, receive, passing)
-            elif isinstance(step, ProceedMasked):
-                await self._run_masked(step, request, scope, receive, send)
-            elif isinstance(step, Respond):
+            if isinstance(step, Respond):
                 await self.respond(step, request, scope, receive, send)
+                return
+            resolution, decision = request.resolution, step.decision
+            # What is exempt here is left to be decided by the middlewares further inside.
+            path = None if decision is None else scope["path"]
+            scope[MARKS_SCOPE_KEY] = (*earlier, (self.gate, scope.get("method"), path, resolution))
+            verify = None if resolution is None else partial(self._verified, request, resolution, decision)
+            if isinstance(step, ProceedMasked):
+                await self._run_masked(step, verify, scope, receive, send)
+            elif decision is None and verify is None:
+                await self.app(scope, receive, send)
+            else:
+                passing = PassingResponse(scope, send, raw_headers(step.headers), verify)
+                await self.app(scope, receive, passing)
         except PolicyRefusal as refusal:
             await send_answer(refusal.response, scope, send)
         except Exception as error:
@@ -121,31 +126,24 @@ class PolicyMiddleware:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
 
-    def _is_decided(self, scope: Scope) -> bool:
-        """Mark the request as decided by this enforcer; True when it was marked already.
+    def _is_decided(self, scope: Scope, earlier: tuple[Mark, ...]) -> bool:
+        """True when this enforcer has decided this very request already.
 
         A request whose method or path was rewritten in between is another one, and what was only observed is
         not decided for a middleware that enforces.
         """
-        mark = (self.gate.enforcer, self.gate.settings.mode, scope.get("method"), scope["path"])
-        marks: tuple[object, ...] | None = scope.get(DECIDED_SCOPE_KEY)
-        if marks is None:
-            scope[DECIDED_SCOPE_KEY] = (mark,)
-            return False
-        if mark in marks:
-            return True
-        scope[DECIDED_SCOPE_KEY] = (*marks, mark)
-        return False
-
-    def _forget_decided(self, scope: Scope) -> None:
-        """Leave a request that is exempt here to be decided by the middlewares further inside."""
-        scope[DECIDED_SCOPE_KEY] = scope[DECIDED_SCOPE_KEY][:-1]
+        own, target = self.gate, (scope.get("method"), scope["path"])
+        return any(
+            (method, path) == target
+            and gate.enforcer is own.enforcer
+            and gate.settings.mode == own.settings.mode
+            for gate, method, path, _ in earlier
+        )
 
     async def _run_masked(
-        self, step: ProceedMasked, request: AsgiRequest, scope: Scope, receive: Receive, send: Send
+        self, step: ProceedMasked, verify: Verify | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         scope = masked_scope(scope)
-        verify = self._verification(request, step.decision)
         masking = MaskingResponse(step, scope, send, raw_headers(step.headers), verify)
         try:
             await self.app(scope, receive, masking)
@@ -159,12 +157,6 @@ class PolicyMiddleware:
             raise
         await masking.complete()
 
-    def _verification(self, request: AsgiRequest, decision: PolicyDecision | None) -> Verify | None:
-        """Return the check that the route decided on is the one that ran; None where no router is known."""
-        if request.resolution is None:
-            return None
-        return partial(self._verified, request, request.resolution, decision)
-
     def _verified(
         self,
         request: AsgiRequest,
@@ -173,7 +165,7 @@ class PolicyMiddleware:
         scope: Scope,
         status: int,
     ) -> Response | None:
-        """Return what to answer instead of a response that another route made."""
+        """Return the answer to send when another route ran than the one decided on."""
         ran = self.what_ran_instead(resolution, scope, status)
         if ran is None:
             return None
@@ -183,6 +175,7 @@ class PolicyMiddleware:
         answer = self.gate.unverified(request, decision, ran)
         return None if self._observing else answer
 
-    def what_ran_instead(self, resolution: Resolution, scope: Scope, status: int) -> str | None:
+    @staticmethod
+    def what_ran_instead(resolution: Resolution, scope: Scope, status: int) -> str | None:
         """Name what ran in place of the resolved route, None when it was that route."""
         return None
