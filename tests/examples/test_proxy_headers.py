@@ -56,7 +56,7 @@ def test_without_the_header_nobody_is_known() -> None:
     assert reset({"X-Auth-Roles": "engineer", "X-Auth-Site": "acme"}).status_code == 401
 
 
-def test_a_header_beside_the_proxys_own_is_refused() -> None:
+def test_a_header_beside_the_one_of_the_proxy_is_refused() -> None:
     twice = [*ENGINEER.items(), ("X-Auth-User", "root")]
     assert reset(twice).status_code == 400
 

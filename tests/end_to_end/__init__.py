@@ -1,0 +1,1 @@
+"""From a wheel in an empty environment, with nothing but the documentation."""
