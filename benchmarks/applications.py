@@ -44,12 +44,16 @@ class Application:
 
 def policy_document(reason: str) -> str:
     """Return a document of 30 rules of which the last allows the request."""
-    effects = ("deny", "require_approval", "allow")
+    effects: tuple[dict[str, object], ...] = (
+        {"effect": "deny"},
+        {"effect": "require_approval", "approval": {"approvers": {"role": "dpo"}}},
+        {"effect": "allow"},
+    )
     rules: list[dict[str, object]] = [
         {
             "id": f"rule-{number}",
             "when": {"role": f"role{number % 8}", "action": {"in": [f"area.{number}", f"area.{number + 1}"]}},
-            "effect": effects[number % 3],
+            **effects[number % 3],
             "reason": f"Rule {number}.",
         }
         for number in range(RULES - 1)
