@@ -155,13 +155,8 @@ class Extraction:
                 except KeyError as error:
                     log.error("route %s names a resource by %s, no parameter of it", route.template, error)
                     failures += (Failure(error),)
-            for path, value in zip(self._paths, found[self._after_tenants :], strict=True):
-                if value.__class__ is Failure:
-                    failures += (_refused_or_kept(value),)
-                elif value is not None:
-                    checked = _checked_value(path, value)
-                    if checked is not None:
-                        attributes[path] = checked
+            if self._paths:
+                failures += self._add_configured(found, attributes)
             tenants = asker.tenants
             tenant = tenants[0] if len(tenants) == 1 else self._settled(tenants, found)
             if failures:
@@ -171,6 +166,20 @@ class Extraction:
             raise
         attributes["tenant"] = tenant
         return RequestContext(tenant, attributes)
+
+    def _add_configured(
+        self, found: Sequence[object], attributes: dict[str, AttributeValue]
+    ) -> tuple[Failure, ...]:
+        """Add what the sources of further attributes gave; return those that failed."""
+        failures: tuple[Failure, ...] = ()
+        for path, value in zip(self._paths, found[self._after_tenants :], strict=True):
+            if value.__class__ is Failure:
+                failures += (_refused_or_kept(value),)
+            elif value is not None:
+                checked = _checked_value(path, value)
+                if checked is not None:
+                    attributes[path] = checked
+        return failures
 
     def _read(self, view: SourceRequest, gathered: Gathered) -> tuple[object, list[object]]:
         """Run every source; what one raises stands in its place, to be judged in its turn."""

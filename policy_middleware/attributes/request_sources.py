@@ -41,12 +41,12 @@ class _Header(Source):
 
     def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
         values = request.header(self.name)
+        if len(values) == 1:
+            return self._known.get(values[0]) or self._checked(values[0], request.joins_duplicates)
         if not values:
             return None
-        if len(values) > 1:
-            # First-wins and last-wins disagree between proxies and applications, so neither is safe.
-            raise MalformedAttribute(f"the header {self.name} is given {len(values)} times; send it once")
-        return self._known.get(values[0]) or self._checked(values[0], request.joins_duplicates)
+        # First-wins and last-wins disagree between proxies and applications, so neither is safe.
+        raise MalformedAttribute(f"the header {self.name} is given {len(values)} times; send it once")
 
     def _checked(self, text: str, joins_duplicates: bool) -> str | tuple[str, ...] | None:
         # Blanks of other kinds are part of the value (RFC 9110 section 5.5), and refused like the rest.
