@@ -39,9 +39,7 @@ class IncludingRouteList(RouteList):
 
     def is_stale(self) -> bool:
         """Return whether a route was added to an included router."""
-        return any(
-            version() != known for version, known in zip(self._version_of, self._versions, strict=True)
-        )
+        return self._versions != [version() for version in self._version_of]
 
     def has_standard_matches(self, route: Any) -> bool:
         """Return whether the route matches by its `path_regex`."""

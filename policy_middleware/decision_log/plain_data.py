@@ -18,6 +18,7 @@ _MAX_INTEGER_BITS: Final = 1024
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
+_TEXT: Final = {str}
 _SCALARS: Final = (bool, int, float, type(None))
 
 
@@ -104,15 +105,19 @@ def _copied_whole(values: Mapping[str, object]) -> dict[str, object] | None:
     copy = dict(values)
     texts: list[Any] = [*values]
     for name, value in values.items():
-        if isinstance(value, tuple):
+        kind = value.__class__
+        if kind is str:
+            texts.append(value)
+        elif isinstance(value, tuple) and set(map(type, value)) <= _TEXT:
             copy[name] = [*value]
             texts += value
-        elif value is not None and value.__class__ is not bool:
-            texts.append(value)
-    if len(texts) > MAX_ITEMS or set(map(type, texts)) != {str}:
+        elif kind is not bool and value is not None:
+            return None
+    try:
+        together = "".join(texts)
+    except TypeError:  # a name that is no text
         return None
-    together = "".join(texts)
-    return copy if len(together) <= MAX_TEXT and together.isascii() else None
+    return copy if len(texts) <= MAX_ITEMS and len(together) <= MAX_TEXT and together.isascii() else None
 
 
 def _copy_scalar(value: bool | int | float | None) -> tuple[bool, object]:
