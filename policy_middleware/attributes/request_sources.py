@@ -36,7 +36,9 @@ class _Const(Source):
 class _Header(Source):
     name: str
     many: bool
-    _known: dict[str, str | tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[str, str | tuple[str, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     """What texts were found to mean: the same few come again, and looking up is cheaper than checking."""
 
     def read(self, request: SourceRequest, identity: Identity | None) -> object | None:
