@@ -52,7 +52,7 @@ _MEMO_WEIGHT: Final = 512
 
 
 class ContextRequest(SourceRequest, Protocol):
-    """The part of a request that its context is made of; `policy_middleware.gate.RequestView` has it."""
+    """The part of a request that its context is made of; `policy_middleware.steps.RequestView` has it."""
 
     @property
     def method(self) -> str: ...

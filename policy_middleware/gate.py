@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from policy_middleware import start_up
 from policy_middleware.attributes import Source, WouldBlock
@@ -22,7 +21,6 @@ from policy_middleware.model.errors import MaskError, SettingsError, StoreUnavai
 from policy_middleware.parking import ApprovalExchange, Settled
 from policy_middleware.responses import (
     DECISION_ID_HEADER,
-    Headers,
     ProblemType,
     Response,
     prefers_html,
@@ -30,121 +28,19 @@ from policy_middleware.responses import (
     unauthenticated,
     unavailable,
 )
-from policy_middleware.routing import WEBSOCKET, RoutePolicy, routes_table
+from policy_middleware.routing import WEBSOCKET, routes_table
 from policy_middleware.settings import ENFORCER_SETTINGS, GATE_SETTINGS, GateSettings, check_names
-
-
-class RequestView(Protocol):
-    """What an adapter tells about one request; it reads lazily and is used by one request only."""
-
-    @property
-    def method(self) -> str:
-        """Upper case, as dispatched on; `WEBSOCKET` for a WebSocket handshake."""
-
-    @property
-    def path(self) -> str:
-        """The decoded path below the application's root, as its router sees it."""
-
-    @property
-    def root_path(self) -> str:
-        """The part of the path before the application (`root_path`, `SCRIPT_NAME`)."""
-
-    @property
-    def query(self) -> str:
-        """The raw query string without `?`."""
-
-    @property
-    def host(self) -> str | None:
-        """The Host header: what the client says, not to be trusted."""
-
-    @property
-    def client(self) -> str | None:
-        """The peer's address as the server reports it."""
-
-    @property
-    def route(self) -> RoutePolicy | None:
-        """The route that will run; None when none matched or the protocol knows none."""
-
-    @property
-    def path_params(self) -> Mapping[str, object]:
-        """The route's converted path parameters."""
-
-    @property
-    def native(self) -> object:
-        """The framework's own request object: what custom callables receive."""
-
-    @property
-    def joins_duplicates(self) -> bool:
-        """True where the server folds repeated headers into one with commas (WSGI)."""
-
-    def header(self, name: str) -> Sequence[str]:
-        """Return every value of the header with this lower-case name, in order."""
-
-    def user(self) -> object | None:
-        """Return the user the framework itself authenticated, or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blocking:
-    """`run()` may block (store, approvals, a synchronous source); it returns the next step."""
-
-    run: Callable[[], Step]
-
-
-@dataclass(frozen=True, slots=True)
-class Awaiting:
-    """`await run()` returns the next step (an asynchronous source)."""
-
-    run: Callable[[], Awaitable[Step]]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBody:
-    """Read the request body up to `limit` bytes, keep it for the handler, and call `resume`.
-
-    `resume` takes the body, or None when it is longer than the limit; it returns the next step.
-    """
-
-    limit: int
-    resume: Callable[[bytes | None], Step]
-
-
-# Not frozen: one is made per request, and freezing makes that three times as expensive.
-@dataclass(slots=True)
-class Proceed:
-    """Run the handler and leave its response untouched but for `headers`; no decision means exempt."""
-
-    decision: PolicyDecision | None
-    headers: Headers = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProceedMasked:
-    """Run the handler and pass its response through `mask`; on MaskError send `refuse(error)` instead."""
-
-    decision: PolicyDecision
-    headers: Headers
-    mask: ResponseMask
-    refuse: Callable[[MaskError], Response]
-    masked: Callable[[int], None]
-    """To be called with the number of masked values once the response is complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Respond:
-    """Answer without running the handler.
-
-    `html` says that this is a denial for a client that prefers text/html: the framework may render its own
-    403 page instead of `response`, keeping `response.status` and the X-Policy-* headers.
-    """
-
-    decision: PolicyDecision | None
-    response: Response
-    html: bool = False
-
-
-FinalStep = Proceed | ProceedMasked | Respond
-Step = Blocking | Awaiting | ReadBody | FinalStep
+from policy_middleware.steps import (
+    Awaiting,
+    Blocking,
+    FinalStep,
+    Proceed,
+    ProceedMasked,
+    ReadBody,
+    RequestView,
+    Respond,
+    Step,
+)
 
 
 @dataclass(slots=True)
@@ -426,40 +322,6 @@ def build_gate(options: Mapping[str, object]) -> Gate:
     gate = Gate(enforcer, GateSettings.load(request_side))
     start_up.tell(gate.settings, enforcer.settings)
     return gate
-
-
-def drive(step: Step, read_body: Callable[[int], bytes | None]) -> FinalStep:
-    """Take every step in place, as synchronous servers do; `read_body(limit)` reads and keeps the body."""
-    while True:
-        if isinstance(step, Blocking):
-            step = step.run()
-        elif isinstance(step, ReadBody):
-            step = step.resume(read_body(step.limit))
-        elif isinstance(step, Awaiting):
-            step = asyncio.run(_completed(step))
-        else:
-            return step
-
-
-async def drive_async(
-    step: Step,
-    read_body: Callable[[int], Awaitable[bytes | None]],
-    run_blocking: Callable[[Callable[[], Step]], Awaitable[Step]],
-) -> FinalStep:
-    """Take every step without holding the event loop; `run_blocking` runs a callable in a worker thread."""
-    while True:
-        if isinstance(step, Blocking):
-            step = await run_blocking(step.run)
-        elif isinstance(step, ReadBody):
-            step = step.resume(await read_body(step.limit))
-        elif isinstance(step, Awaiting):
-            step = await step.run()
-        else:
-            return step
-
-
-async def _completed(step: Awaiting) -> Step:
-    return await step.run()
 
 
 log: Final = logging.getLogger("policy_middleware")

@@ -9,11 +9,12 @@ from types import MappingProxyType, TracebackType
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from policy_middleware.gate import Gate, ProceedMasked, Respond, build_gate, drive
+from policy_middleware.gate import Gate, build_gate
 from policy_middleware.masking import ResponseMask, stripped_request_headers
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
 from policy_middleware.routing import RoutePolicy
+from policy_middleware.steps import ProceedMasked, Respond, drive
 from policy_middleware.wsgi_input import read_body
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None

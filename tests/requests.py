@@ -10,7 +10,7 @@ from policy_middleware.routing import RoutePolicy, route_policy
 
 @dataclass
 class FakeRequest:
-    """Implements `policy_middleware.gate.RequestView`."""
+    """Implements `policy_middleware.steps.RequestView`."""
 
     method: str = "GET"
     path: str = "/customers/7"

@@ -10,22 +10,21 @@ import pytest
 from policy_middleware.approvals import Approver
 from policy_middleware.attributes import Source, WouldBlock, body, header
 from policy_middleware.enforcer import PolicyEnforcer
-from policy_middleware.gate import (
-    Awaiting,
-    Blocking,
-    FinalStep,
-    Gate,
-    Proceed,
-    ProceedMasked,
-    Respond,
-    build_gate,
-    drive,
-    drive_async,
-)
+from policy_middleware.gate import Gate, build_gate
 from policy_middleware.model.decision import Matched
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import MaskError, SettingsError, StoreUnavailable
 from policy_middleware.routing import policy_exempt, route_policy
+from policy_middleware.steps import (
+    Awaiting,
+    Blocking,
+    FinalStep,
+    Proceed,
+    ProceedMasked,
+    Respond,
+    drive,
+    drive_async,
+)
 from tests.requests import FakeRequest
 
 POLICY = {

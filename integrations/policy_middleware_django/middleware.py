@@ -12,16 +12,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from policy_middleware.gate import (
-    FinalStep,
-    Gate,
-    Proceed,
-    ProceedMasked,
-    Respond,
-    Step,
-    drive,
-    drive_async,
-)
+from policy_middleware.gate import Gate
+from policy_middleware.steps import FinalStep, Proceed, ProceedMasked, Respond, Step, drive, drive_async
 from policy_middleware.wsgi import is_decided, mark_decided
 from policy_middleware_django.conf import SETTING, Installation, installations
 from policy_middleware_django.request import (

@@ -15,10 +15,10 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from policy_middleware.gate import ProceedMasked
 from policy_middleware.masking import MaskedResponse, ResponseMask
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
+from policy_middleware.steps import ProceedMasked
 
 OFF_LOOP_BYTES: Final = 32 * 1024
 """Bodies from this size on are masked in a worker thread; smaller ones take less than the hop does."""

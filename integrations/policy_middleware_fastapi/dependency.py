@@ -10,11 +10,11 @@ from starlette.requests import HTTPConnection
 
 from policy_middleware.asgi.middleware import MARKS_SCOPE_KEY, PolicyRefusal
 from policy_middleware.asgi.workers import run_in_worker
-from policy_middleware.gate import ProceedMasked, Respond, drive_async
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import MaskError, SettingsError
 from policy_middleware.responses import ProblemType, problem
 from policy_middleware.routing import policy_action, route_policy
+from policy_middleware.steps import ProceedMasked, Respond, drive_async
 from policy_middleware_starlette.middleware import StarletteRequest
 
 DEPENDENCY_ACTION_ATTRIBUTE = "__policy_required__"

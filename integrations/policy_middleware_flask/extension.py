@@ -11,7 +11,8 @@ from flask import Flask, Request, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
-from policy_middleware.gate import FinalStep, Gate, Proceed, ProceedMasked, Respond, build_gate, drive
+from policy_middleware.gate import Gate, build_gate
+from policy_middleware.steps import FinalStep, Proceed, ProceedMasked, Respond, drive
 from policy_middleware.wsgi import EnvironView, is_decided, mark_decided
 from policy_middleware.wsgi_input import INPUT, KeptInput, has_body, keep_input, read_body
 from policy_middleware_flask.passage import Passage

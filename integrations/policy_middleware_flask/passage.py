@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from policy_middleware.gate import FinalStep, Proceed, ProceedMasked, Respond
+from policy_middleware.steps import FinalStep, Proceed, ProceedMasked, Respond
 from policy_middleware.wsgi import (
     Collected,
     ExcInfo,

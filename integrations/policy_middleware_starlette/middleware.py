@@ -11,10 +11,10 @@ from starlette.requests import HTTPConnection, Request
 from policy_middleware.asgi import AsgiRequest
 from policy_middleware.asgi import PolicyMiddleware as AsgiPolicyMiddleware
 from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send
-from policy_middleware.gate import Respond
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.responses import ProblemType, Response, problem
+from policy_middleware.steps import Respond
 from policy_middleware_starlette.pages import render_forbidden_page
 from policy_middleware_starlette.resolver import RouteResolver, what_ran_instead
 from policy_middleware_starlette.route_list import RouteList

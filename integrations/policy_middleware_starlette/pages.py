@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from policy_middleware.asgi.protocol import Scope
-from policy_middleware.gate import Respond
+from policy_middleware.steps import Respond
 
 _KEPT: Final = "x-policy-"
 

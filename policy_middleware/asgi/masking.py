@@ -17,9 +17,9 @@ from policy_middleware.asgi.protocol import (
     text_headers,
 )
 from policy_middleware.asgi.workers import run_in_worker
-from policy_middleware.gate import ProceedMasked
 from policy_middleware.masking import MaskedResponse, stripped_request_headers
 from policy_middleware.model.errors import MaskError
+from policy_middleware.steps import ProceedMasked
 
 OFF_LOOP_BYTES: Final = 32 * 1024
 """Bodies from this size on are masked in a worker thread; smaller ones take less than the hop does."""

@@ -12,10 +12,11 @@ from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, raw_h
 from policy_middleware.asgi.request import AsgiRequest, Resolution
 from policy_middleware.asgi.request_body import ClientLeft, ReplayedBody
 from policy_middleware.asgi.workers import run_in_worker
-from policy_middleware.gate import Gate, Proceed, ProceedMasked, Respond, build_gate, drive_async
+from policy_middleware.gate import Gate, build_gate
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import PolicyError, SettingsError
 from policy_middleware.responses import Response
+from policy_middleware.steps import Proceed, ProceedMasked, Respond, drive_async
 
 MARKS_SCOPE_KEY: Final = "policy_middleware.marks"
 """What every policy middleware on the way here did with the request; the last one is that of the nearest.

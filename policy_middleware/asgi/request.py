@@ -33,7 +33,7 @@ class Resolution:
 
 
 class AsgiRequest:
-    """The request view of one HTTP request or WebSocket handshake (`policy_middleware.gate.RequestView`)."""
+    """The request view of one HTTP request or WebSocket handshake (`policy_middleware.steps.RequestView`)."""
 
     __slots__ = ("_headers", "_scope", "_sent_twice", "method", "path", "path_params", "resolution", "route")
 

@@ -30,7 +30,7 @@ class WouldBlock(Exception):
 
 
 class SourceRequest(Protocol):
-    """The part of a request that sources read; `policy_middleware.gate.RequestView` has it."""
+    """The part of a request that sources read; `policy_middleware.steps.RequestView` has it."""
 
     @property
     def query(self) -> str: ...
