@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from policy_middleware.approvals.persons import same_person
 from policy_middleware.approvals.queue import DEFAULT_PAGE, MAX_PAGE
 from policy_middleware.approvals.refusals import checked_comment, checked_subject, closed, is_subject, refusal
 from policy_middleware.approvals.task import (
@@ -156,10 +156,9 @@ class CheckedQueue(ABC):
         task = self._existing(tenant, task_id)
         if task.status is not ApprovalStatus.PENDING:
             raise closed(task)
-        person = _spelled_alike(approver.id)
-        if person == _spelled_alike(task.requester):
+        if same_person(approver.id, task.requester):
             raise refusal("self_approval")
-        if any(_spelled_alike(vote.approver) == person for vote in task.votes):
+        if any(same_person(vote.approver, approver.id) for vote in task.votes):
             raise refusal("already_voted")
         try:
             eligible = answers_to(task, approver, self._now())
@@ -238,14 +237,6 @@ def _changed(step: Step) -> ApprovalTask:
     if step.outcome != DONE:
         raise refusal(step.outcome)
     return step.task
-
-
-def _spelled_alike(subject: str) -> str:
-    """Return one spelling for what may well be one person: most directories take `Bea` and `bea ` for `bea`.
-
-    Only ever used to refuse: who may use an approval is compared exactly.
-    """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", subject).casefold()).strip()
 
 
 def _checked_tenant(tenant: str) -> str:

@@ -56,13 +56,17 @@ class Verification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Somebody who votes. `attributes` maps further canonical paths (`subject.department`) to values."""
+    """Somebody who votes. `attributes` maps further canonical paths (`subject.department`) to values.
+
+    `tenants` are the ones whose requests they are shown in the inbox; none: the one that their request names.
+    """
 
     id: str
     roles: tuple[str, ...] = ()
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     verified: Verification = Verification.ASSERTED
     operator: str | None = None
+    tenants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

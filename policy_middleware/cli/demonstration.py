@@ -27,10 +27,11 @@ from policy_middleware.cli.demo_service import (
 )
 from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.options import output_option
-from policy_middleware.cli.output import EFFECT_STYLES, console, note, print_json, printable, say
+from policy_middleware.cli.output import EFFECT_STYLES, console, note, print_json, say
 from policy_middleware.decision_log.record import DECISION
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.model.errors import ApprovalError
+from policy_middleware.model.printing import printable
 from policy_middleware.model.vocabulary import INCIDENT
 from policy_middleware.responses import APPROVAL_ID_HEADER, DECISION_ID_HEADER
 from policy_middleware.settings import EnforcerSettings, GateSettings

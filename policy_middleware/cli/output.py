@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from policy_middleware.model.printing import UNSAFE, printable
+
 _WIDE: Final = 10_000
 """Columns where there is no terminal: a pipe never truncates."""
 
@@ -30,20 +31,11 @@ EFFECT_STYLES: Final[Mapping[str, str]] = {
     "deny": "red",
 }
 
-# C0 and C1 controls, what breaks lines or reverses their direction (CVE-2021-42574), and lone surrogates.
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_UNSAFE_BUT_NEWLINE: Final = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
-
-
-def printable(text: str) -> str:
-    """Return text that a terminal shows and never obeys; line breaks stay."""
-    return _UNSAFE_BUT_NEWLINE.sub("\N{REPLACEMENT CHARACTER}", text)
-
 
 def json_text(data: object) -> str:
     """Return data as indented JSON in which everything unsafe is escaped."""
     text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
-    return "\n".join(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in text.split("\n"))
+    return "\n".join(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in text.split("\n"))
 
 
 def print_json(data: object) -> None:

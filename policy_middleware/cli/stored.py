@@ -14,10 +14,11 @@ from policy_middleware.cli.options import (
     required_name,
     store_options,
 )
-from policy_middleware.cli.output import moment, print_json, print_table, printable
+from policy_middleware.cli.output import moment, print_json, print_table
 from policy_middleware.cli.places import StorePlace
 from policy_middleware.model.documents import parse_document, revision_of
 from policy_middleware.model.errors import DocumentError, short_revision
+from policy_middleware.model.printing import printable
 from policy_middleware.settings import EnforcerSettings
 from policy_middleware.stores.protocol import UNKNOWN_AUTHOR, VIA_SET, Store, StoredRevision, StoreReading
 from policy_middleware.stores.publishing import UnknownRevision, find_revision
