@@ -12,12 +12,14 @@ from policy_middleware import start_up
 from policy_middleware.attributes import Source, WouldBlock
 from policy_middleware.endpoints import Endpoints
 from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.extraction import Extraction, Refused, await_sources, read_from_body, run_sources
 from policy_middleware.masking import ResponseMask
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Matched, PolicyDecision
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import MaskError, SettingsError, StoreUnavailable
+from policy_middleware.outages import Outages
 from policy_middleware.parking import ApprovalExchange, Settled
 from policy_middleware.responses import (
     DECISION_ID_HEADER,
@@ -56,7 +58,7 @@ _NOTHING_GATHERED: Final = _Gathering()
 
 
 class Gate:
-    """Decides requests for one application; immutable and shared by every request.
+    """Decides requests for one application, shared by every request; only its count of outages changes.
 
     Raises SettingsError at construction for settings that cannot work.
     """
@@ -74,6 +76,7 @@ class Gate:
         self._exempt_starts = tuple(self._exempt)
         self._exempt_below = tuple(path + "/" for path in self._exempt)
         self._endpoints = Endpoints(enforcer, settings)
+        self._outages = Outages()
         self._current = enforcer.snapshots.current
         self._record = enforcer.decision_log.append
 
@@ -194,13 +197,25 @@ class Gate:
         try:
             decision = self.enforcer.load_and_evaluate(context)
         except StoreUnavailable as error:
-            log.error("request refused, no usable policy for tenant %r: %s", context.tenant, error)
+            self._outages.refused(context.tenant, error)
+            self._current = self._current_after_outage
             refusal = Refused(
                 ProblemType.STORE_UNAVAILABLE, "The policy of this tenant cannot be read at the moment."
             )
             refusal.attributes = context.attributes
             return self._refuse(view, refusal, Matched.STORE_UNAVAILABLE)
+        if self._outages.any and decision.matched is not Matched.STORE_UNAVAILABLE:
+            self._outages.over(context.tenant)
         return self._enforce(view, context, decision, body)
+
+    def _current_after_outage(self, tenant: str) -> PolicySet | None:
+        """Stand in for `snapshots.current` until the end of every outage was seen."""
+        policies = self.enforcer.snapshots.current(tenant)
+        if policies is not None:
+            self._outages.over(tenant)
+        if not self._outages.any:
+            self._current = self.enforcer.snapshots.current
+        return policies
 
     def _enforce(
         self, view: RequestView, context: RequestContext, decision: PolicyDecision, body: bytes | None

@@ -37,6 +37,7 @@ class RouteResolver:
         copy = dict(scope)
         before = copy.get("endpoint")
         prefix = ""
+        passed: tuple[object, ...] = ()
         while True:
             if routes.root_path is not None:
                 copy["root_path"] = routes.root_path
@@ -54,7 +55,9 @@ class RouteResolver:
             if chosen is None:
                 # The router itself answers (404, 405, a redirect): no endpoint runs, so none is decided on.
                 copy.update(partial or {})
-                return Resolution(None, {}, copy, copy.get("endpoint"), before, partial is not None)
+                return Resolution(
+                    None, {}, copy, copy.get("endpoint"), before, partial is not None, False, passed
+                )
             template = chosen.template
             if chosen.inside is None:
                 path_params = copy.get("path_params", {})
@@ -63,7 +66,8 @@ class RouteResolver:
                     path_params = {**path_params, "path": path_below_root(copy)[1:]}
                 endpoint = copy.get("endpoint")
                 policy = None if template is None else self._policy_of(prefix + template, copy, endpoint)
-                return Resolution(policy, path_params, copy, endpoint, before, False, chosen.foreign)
+                return Resolution(policy, path_params, copy, endpoint, before, False, chosen.foreign, passed)
+            passed = (*passed, copy.get("endpoint"))
             prefix += template or ""
             routes = chosen.inside
 
@@ -91,6 +95,9 @@ def what_ran_instead(resolution: Resolution, scope: Scope, status: int) -> str |
     if ran is resolution.before:
         # A middleware inside ours answered, or passed a copy of the scope on, so that nothing can be checked.
         return "something that left no endpoint in the scope" if status < 300 else None
+    if status >= 300 and any(ran is app for app in resolution.passed):
+        # A middleware of the mount answered by itself, and by no success: a 401, a redirect.
+        return None
     if resolution.opaque and _is_below(scope.get("root_path", ""), resolution.scope.get("root_path", "")):
         return None
     name = getattr(ran, "__qualname__", None) or type(ran).__qualname__

@@ -20,6 +20,7 @@ class Resolution:
     `policy` is None when no route matches. `scope` is the copy as the handler would see it. `endpoint` is
     what the router is expected to leave in `scope["endpoint"]`, `before` what was there before. `partial`: a
     route matches but for the method. `opaque`: a mounted application whose own routes are not known.
+    `passed`: the mounted applications on the way to the route.
     Not to be changed (a frozen dataclass costs four times as much to make, and one is made per request).
     """
 
@@ -30,6 +31,7 @@ class Resolution:
     before: object | None = None
     partial: bool = False
     opaque: bool = False
+    passed: tuple[object, ...] = ()
 
 
 class AsgiRequest:

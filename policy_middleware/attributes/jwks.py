@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from policy_middleware.attributes.source import CredentialError, WouldBlock
 from policy_middleware.model.errors import MissingExtra, PolicyError, SettingsError
@@ -29,6 +29,16 @@ RETRY_AFTER: Final = 10.0
 """Seconds between two fetches at the least: unknown key ids are free to make up."""
 _LARGEST: Final = 256 * 1024
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Answers a redirect with an error: whom to trust is configured, and not for another server to say."""
+
+    def redirect_request(self, req: Request, *_: object) -> None:
+        """Follow nowhere."""
+        raise OSError(
+            f"{req.full_url} redirects elsewhere, which is not followed; name the address of the keys itself"
+        )
 
 
 class KeysUnavailable(PolicyError):
@@ -94,9 +104,11 @@ def fetch_from(url: str) -> Callable[[], Mapping[str, object]]:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise SettingsError(f"jwt_bearer: fetch keys over https, not from {url!r}")
 
+    opener = build_opener(_NoRedirects)
+
     def fetch() -> Mapping[str, object]:
         request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 -- the scheme is checked above
-        with urlopen(request, timeout=FETCH_TIMEOUT) as response:  # noqa: S310 -- the same
+        with opener.open(request, timeout=FETCH_TIMEOUT) as response:
             raw = response.read(_LARGEST + 1)
         if len(raw) > _LARGEST:
             raise ValueError(f"{url} answers with more than {_LARGEST} bytes")

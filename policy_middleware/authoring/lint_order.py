@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from policy_middleware.authoring.covering import Covering
 from policy_middleware.authoring.draft import Draft
 from policy_middleware.authoring.findings import Code, Remark
 from policy_middleware.authoring.implication import Reading, can_count, follows
@@ -17,15 +18,17 @@ def order_remarks(draft: Draft) -> Iterator[Remark]:
     """Yield what can be said of rules that meet."""
     living = list(draft.living())
     contents: dict[str, Rule] = {}
+    covering = Covering([rule.when for _, rule in living])
     for position, (index, rule) in enumerate(living):
-        above = [other for _, other in living[:position]]
-        others = above + [other for _, other in living[position + 1 :]]
+        candidates = covering.candidates(rule.when)
         remark = _duplicate(draft, index, rule, contents.get(_content(rule)))
         contents.setdefault(_content(rule), rule)
         if remark is None:
             if draft.document.combine is Combine.FIRST_MATCH:
+                above = [living[one][1] for one in candidates if one < position]
                 remark = _hidden(draft, index, rule, above)
             else:
+                others = [living[one][1] for one in candidates if one != position]
                 remark = _overruled(draft, index, rule, others)
         if remark is not None:
             yield remark

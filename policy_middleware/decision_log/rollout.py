@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from policy_middleware.decision_log.reading import ReadRecord, moment_of
-from policy_middleware.decision_log.record import DECISION
+from policy_middleware.decision_log.record import DECISION, OVERRIDDEN
 
 NEW_WITHIN: Final = 24 * 3600.0
 """Seconds for which what was seen for the first time counts as new."""
@@ -58,7 +58,8 @@ def summarise(records: Iterable[ReadRecord], now: float) -> Rollout:
     decisions = 0
     tallies: dict[WouldHave, Tally] = {}
     for record in records:
-        if record.get("event") != DECISION:
+        # Records of a test that had put policies of its own in force say nothing of what is served.
+        if record.get("event") != DECISION or record.get(OVERRIDDEN):
             continue
         decisions += 1
         for what in _would_have(record):

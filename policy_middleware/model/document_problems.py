@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final
@@ -39,6 +39,12 @@ _SAME_MEANING: Final = MappingProxyType(
 )
 _NOT_BUILT_YET: Final = frozenset({"entities", "patterns", "headers"})
 _TAGS: Final = frozenset({BY_NAME, BY_OPTIONS, "[key]"})
+
+MISSING_KEY: Final = "is missing"
+"""How a finding about a key that has to be there begins."""
+_UNKNOWN_KEY: Final = "is an unknown key"
+_NEAR: Final = 0.6
+"""How alike two keys are of which one may be the other, misspelt (`difflib`'s ratio)."""
 
 _MISSING: Final = MappingProxyType(
     {
@@ -89,6 +95,26 @@ def findings_of(error: ValidationError) -> Iterator[Finding]:
             yield path, detail["msg"]
 
 
+def without_echoes(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out that a key is missing where it is there, misspelt: the finding about that says it all."""
+    found = list(findings)
+    unknown = [path for path, message in found if path and message.startswith(_UNKNOWN_KEY)]
+    meant = {(*path[:-1], _nearest_key(path)) for path in unknown}
+    return [
+        (path, message) for path, message in found if path not in meant or not message.startswith(MISSING_KEY)
+    ]
+
+
+def _nearest_key(loc: Path) -> str | None:
+    close = get_close_matches(str(loc[-1]), list(_keys_of(_owner_of(loc))), 1, _NEAR)
+    return close[0] if close else None
+
+
+def _owner_of(loc: Path) -> type[BaseModel]:
+    owner = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), "")
+    return _OWNERS.get(owner, DocumentModel)
+
+
 def _unknown_key(loc: Path) -> str:
     owner = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), "")
     key = str(loc[-1])
@@ -96,11 +122,10 @@ def _unknown_key(loc: Path) -> str:
         return f"means the same as {_SAME_MEANING[key]!r} beside it; keep one"
     if owner == "mask" and key in _NOT_BUILT_YET:
         return "is not built yet; write fields"
-    known = list(_keys_of(_OWNERS[owner]))
-    close = get_close_matches(key, known, 1, 0.6)
-    if close:
-        return f"is an unknown key; did you mean {close[0]!r}?"
-    return f"is an unknown key; there are {', '.join(known)}"
+    near = _nearest_key(loc)
+    if near is not None:
+        return f"{_UNKNOWN_KEY}; did you mean {near!r}?"
+    return f"{_UNKNOWN_KEY}; there are {', '.join(_keys_of(_owner_of(loc)))}"
 
 
 def _keys_of(model: type[BaseModel]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from policy_middleware.model.canonical_form import canonical_tree, rule_digest, 
 from policy_middleware.model.conditions import ALWAYS
 from policy_middleware.model.document_consistency import contradictions
 from policy_middleware.model.document_models import DocumentModel, RuleModel
-from policy_middleware.model.document_problems import findings_of
+from policy_middleware.model.document_problems import findings_of, without_echoes
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import DocumentError, Problem
 from policy_middleware.model.findings import Finding
@@ -117,7 +117,8 @@ def _parsed(written: dict[str, JSON], name: str, *, bare: bool) -> PolicyDocumen
         findings.extend(findings_of(error))
     findings.extend(contradictions(written, name))
     if findings or model is None:
-        raise DocumentError([_located(finding, bare) for finding in sorted(findings, key=_rule_number)])
+        told = sorted(without_echoes(findings), key=_rule_number)
+        raise DocumentError([_located(finding, bare) for finding in told])
     warnings = [_located(finding, bare) for finding in _warnings(model, written)]
     if bare:
         warnings.insert(0, Problem("$", _IMPLICIT_DEFAULT))

@@ -297,3 +297,22 @@ def test_testclient_without_lifespan_works(enforcer: PolicyEnforcer) -> None:
     app.add_middleware(PolicyMiddleware, **options(enforcer))
     headers = {name.decode(): value.decode() for name, value in IDENTITY}
     assert TestClient(app).get("/docs/7", headers=headers).text == "read 7"
+
+
+@pytest.mark.parametrize(("status", "answered"), [(401, 401), (307, 307), (200, 500)])
+async def test_a_middleware_of_a_mount_may_refuse_by_itself_but_not_answer(
+    enforcer: PolicyEnforcer, status: int, answered: int
+) -> None:
+    def refusing(app: Any) -> Any:
+        async def answer(scope: Any, receive: Receive, send: Send) -> None:
+            await PlainTextResponse("by itself", status)(scope, receive, send)
+
+        answer.app = app  # type: ignore[attr-defined]  # where middlewares keep what they wrap
+        return answer
+
+    mount = Mount("/area", routes=[Route("/docs/{id}", read)], middleware=[Middleware(refusing)])
+    app = Starlette(routes=[mount])
+    app.add_middleware(PolicyMiddleware, **options(enforcer))
+    enforcer.publish("acme", ALLOW_ALL)
+    exchange = await ask(app, "/area/docs/7")
+    assert exchange.status == answered

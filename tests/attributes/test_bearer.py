@@ -21,7 +21,14 @@ from policy_middleware.attributes import (
     WouldBlock,
     jwt_bearer,
 )
-from policy_middleware.attributes.jwks import FRESH_FOR, RETRY_AFTER, USABLE_FOR, KeySet, KeysUnavailable
+from policy_middleware.attributes.jwks import (
+    FRESH_FOR,
+    RETRY_AFTER,
+    USABLE_FOR,
+    KeySet,
+    KeysUnavailable,
+    fetch_from,
+)
 from policy_middleware.model.errors import SettingsError
 from tests.requests import FakeRequest
 
@@ -294,3 +301,24 @@ def test_an_issuer_that_was_never_reached_is_an_outage_and_no_401(issuer: Issuer
     source = jwt_bearer(issuer.url, algorithms=["RS256"], **CHECKED)
     with pytest.raises(KeysUnavailable):
         _read_blocking(source, _token(RSA, "RS256", "a"))
+
+
+def test_keys_are_not_fetched_from_where_a_redirect_leads(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", issuer.url)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        keys = KeySet(None, fetch_from(f"http://127.0.0.1:{server.server_port}/keys"))
+        keys.refresh()
+        thread.join()
+    assert issuer.asked == 0
+    assert "redirects elsewhere, which is not followed" in caplog.text

@@ -53,3 +53,8 @@ def test_records_of_other_kinds_and_shapes_are_passed_over() -> None:
     records = [{"event": "masked"}, {}, _record(1, observed="x", input=5, timestamp=None)]
     rollout = summarise(records, NOW)
     assert (rollout.decisions, rollout.tallies) == (1, {})
+
+
+def test_what_tests_recorded_under_policies_of_their_own_does_not_count() -> None:
+    records = [_record(60, observed=[OBSERVED], overridden=True), _record(60)]
+    assert summarise(records, NOW) == summarise([_record(60)], NOW)

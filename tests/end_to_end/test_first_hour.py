@@ -235,7 +235,10 @@ def test_a_wrong_set_changes_nothing_is_noticed_and_rolled_back(governed: Place)
         good = json.loads(governed.policyctl("history acme -o json"))[0]["revision"]
         governed.set("acme", '{"schema": 1, "default": "allow", "rulez": []}')
         eventually(
-            lambda: governed.complains("policyctl status acme", "refused  ", "$.rules: is missing"), UPTAKE
+            lambda: governed.complains(
+                "policyctl status acme", "refused  ", "$.rulez: is an unknown key; did you mean 'rules'?"
+            ),
+            UPTAKE,
         )
         assert governed.read(sales).startswith("403"), "the last good document stays in force"
         governed.policyctl(f"rollback acme {good[:12]} -m 'A wrong SET'")

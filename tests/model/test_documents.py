@@ -606,3 +606,22 @@ def test_the_canonical_form_is_stable_and_means_the_same(raw: Any) -> None:
     original, again = parse_document(raw, name="acme"), parse_document(canonical_json(raw), name="acme")
     assert (again.rules, again.default, again.combine) == (original.rules, original.default, original.combine)
     assert (again.description, again.metadata) == (original.description, original.metadata)
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "says"),
+    [
+        ({"schema": 1, "default": "allow", "rulez": []}, "$.rulez: is an unknown key; did you mean 'rules'?"),
+        (
+            {"schema": 1, "defualt": "deny", "rules": []},
+            "$.defualt: is an unknown key; did you mean 'default'?",
+        ),
+    ],
+)
+def test_a_misspelt_key_is_told_as_that_and_not_as_missing_too(misspelt: Any, says: str) -> None:
+    assert problems(misspelt) == [says]
+
+
+def test_a_key_that_is_missing_beside_an_unlike_one_is_told_as_well() -> None:
+    told = problems({"schema": 1, "default": "deny", "owner": "dana"})
+    assert [one.partition(":")[0] for one in told] == ["$.rules", "$.owner"]
