@@ -6,6 +6,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from policy_middleware.attributes import (
     as_source,
     behind,
     framework_user,
+    headers_read,
     identity_id,
     identity_of,
     identity_roles,
@@ -43,7 +45,6 @@ log: Final = logging.getLogger("policy_middleware")
 
 ANONYMOUS: Final = "anonymous"
 USER: Final = "user"
-_OF_SUBJECT: tuple[str, ...] = ("subject.id", "subject.type", "subject.roles")
 
 _MEMO_ENTRIES: Final = 4096
 """Askers that are remembered; then remembering starts afresh. Clients choose headers, so there are bounds."""
@@ -88,6 +89,8 @@ class _Asker:
     attributes: Mapping[str, AttributeValue]
     tenants: Sequence[str]
     failures: tuple[Failure, ...]
+    unknown_tenant: Failure | None = None
+    """Why a source that might have named a tenant did not."""
 
 
 Gathered = Mapping[Source, object]
@@ -110,25 +113,30 @@ class Extraction:
         specs = settings.tenant if isinstance(settings.tenant, (list, tuple)) else (settings.tenant,)
         tenants = [as_source(spec, "tenant") for spec in specs]
         self._paths = tuple(_attribute_path(name) for name in settings.attributes)
-        self._sources: tuple[Source, ...] = (
+        who = (
             identity_id() if settings.subject is None else as_source(settings.subject, "subject"),
             identity_roles() if settings.roles is None else as_source(settings.roles, "roles", many=True),
             *tenants,
-            *(as_source(spec, f"attributes[{name!r}]") for name, spec in settings.attributes.items()),
         )
-        self._sources = tuple(behind(source, settings.trusted_proxies) for source in self._sources)
-        self._after_tenants = 2 + len(tenants)
-        # The same few people ask again and again, and judging costs several times what looking up does.
-        self._askers: dict[tuple[object, ...], _Asker] = {}
+        further = (as_source(spec, f"attributes[{name!r}]") for name, spec in settings.attributes.items())
+        self._who: tuple[Source, ...] = tuple(behind(source, settings.trusted_proxies) for source in who)
+        self._further = tuple(behind(source, settings.trusted_proxies) for source in further)
         self._identity: Source | None = None
         if settings.identity is not None:
             self._identity = behind(as_source(settings.identity, "identity"), settings.trusted_proxies)
-        elif any(source.reads_identity for source in self._sources):
+        elif any(source.reads_identity for source in (*self._who, *self._further)):
             # Otherwise nothing asks for the framework's user, and reading it may cost a session look-up.
             self._identity = framework_user()
+        # The same few people ask again and again, and judging costs several times what looking up does.
+        # Where headers alone tell who asks, the headers as they came are looked up, before anything is read.
+        self._askers: dict[tuple[object, ...], _Asker] = {}
+        self._askers_by_headers: dict[tuple[object, ...], _Asker] = {}
+        self._headers_of_asker = None if self._identity is not None else headers_read(self._who)
+        self._peer_tells = bool(settings.trusted_proxies)
         self._anonymous = settings.on_missing_identity == ANONYMOUS
         self._fallback_tenant = None if settings.on_missing_tenant == "400" else settings.on_missing_tenant
-        gathered = dict.fromkeys(source for source in (self._identity, *self._sources) if source is not None)
+        sources = (self._identity, *self._who, *self._further)
+        gathered = dict.fromkeys(source for source in sources if source is not None)
         custom = [source for source in gathered if isinstance(source, Custom)]
         self.in_body = tuple(source for source in gathered if isinstance(source, BodySource))
         """Sources that need the request's body."""
@@ -144,8 +152,10 @@ class Extraction:
         """
         attributes = _described(view)
         try:
-            identity, found = self._read(view, gathered)
-            asker = self._asker(identity, tuple(found[: self._after_tenants]), attributes)
+            identity: object = None
+            if self._identity is not None:
+                identity = _value(self._identity, view, gathered, None, identity_of)
+            asker = self._asker(view, gathered, identity)
             attributes.update(asker.attributes)
             failures = asker.failures
             route = view.route
@@ -155,24 +165,23 @@ class Extraction:
                 except KeyError as error:
                     log.error("route %s names a resource by %s, no parameter of it", route.template, error)
                     failures += (Failure(error),)
-            if self._paths:
-                failures += self._add_configured(found, attributes)
-            tenants = asker.tenants
-            tenant = tenants[0] if len(tenants) == 1 else self._settled(tenants, found)
+            if self._further:
+                failures += self._add_configured(view, gathered, identity, attributes)
+            tenant = asker.tenants[0] if len(asker.tenants) == 1 else self._settled(asker)
             if failures:
                 raise _unavailable(failures[0])
         except Refused as refusal:
-            refusal.attributes = attributes
+            refusal.attributes = {**attributes, **refusal.attributes}
             raise
         attributes["tenant"] = tenant
         return RequestContext(tenant, attributes)
 
     def _add_configured(
-        self, found: Sequence[object], attributes: dict[str, AttributeValue]
+        self, view: SourceRequest, gathered: Gathered, identity: object, attributes: dict[str, AttributeValue]
     ) -> tuple[Failure, ...]:
-        """Add what the sources of further attributes gave; return those that failed."""
+        """Add what the sources of further attributes give; return those that failed."""
         failures: tuple[Failure, ...] = ()
-        for path, value in zip(self._paths, found[self._after_tenants :], strict=True):
+        for path, value in zip(self._paths, _read(self._further, view, gathered, identity), strict=True):
             if value.__class__ is Failure:
                 failures += (_refused_or_kept(value),)
             elif value is not None:
@@ -181,44 +190,44 @@ class Extraction:
                     attributes[path] = checked
         return failures
 
-    def _read(self, view: SourceRequest, gathered: Gathered) -> tuple[object, list[object]]:
-        """Run every source; what one raises stands in its place, to be judged in its turn."""
-        identity: object = None
-        known: Identity | None = None
-        if self._identity is not None:
-            identity = _value(self._identity, view, gathered, None, identity_of)
-            known = identity if isinstance(identity, Identity) else None
-        if not gathered:
-            try:
-                return identity, [source.read(view, known) for source in self._sources]
-            except WouldBlock:
-                raise
-            except Exception:  # noqa: BLE001, S110 -- rare: found out below which source it was
-                pass
-        return identity, [_value(source, view, gathered, known) for source in self._sources]
-
-    def _asker(
-        self, identity: object, who: tuple[object, ...], attributes: dict[str, AttributeValue]
-    ) -> _Asker:
-        """Return what the values of subject, roles and tenants mean, from memory when they came before."""
+    def _asker(self, view: SourceRequest, gathered: Gathered, identity: object) -> _Asker:
+        """Return who asks, and for which tenants, from memory when the same came before."""
+        sent: tuple[object, ...] | None = None
+        if self._headers_of_asker is not None:
+            sent = view.single_headers(self._headers_of_asker)
+            if sent is not None:
+                if self._peer_tells:
+                    sent += (view.client,)
+                known = self._askers_by_headers.get(sent)
+                if known is not None:
+                    return known
+        who = tuple(_read(self._who, view, gathered, identity))
+        asker: _Asker | None = None
         if identity.__class__ is not Failure:
-            try:
-                known = self._askers.get(who)
-            except TypeError:  # a list of roles, say, has no hash
-                known = None
-            if known is not None:
-                return known
-        asker = self._judged(identity, who, attributes)
-        if not asker.failures and sum(map(_weight, who)) <= _MEMO_WEIGHT:
-            if len(self._askers) >= _MEMO_ENTRIES:
-                self._askers.clear()
-            self._askers[who] = asker
+            with suppress(TypeError):  # a list of roles, say, has no hash
+                asker = self._askers.get(who)
+        if asker is None:
+            asker = self._judged(identity, who)
+            if not asker.failures and sum(map(_weight, who)) <= _MEMO_WEIGHT:
+                _remember(self._askers, who, asker)
+        if sent is not None and not asker.failures and sum(map(_weight, sent)) <= _MEMO_WEIGHT:
+            _remember(self._askers_by_headers, sent, asker)
         return asker
 
-    def _judged(
+    def _judged(self, identity: object, who: tuple[object, ...]) -> _Asker:
+        """Judge who asks; what is certain by then is in the `attributes` of a Refused."""
+        attributes: dict[str, AttributeValue] = {}
+        try:
+            tenants, failures = self._judge(identity, who, attributes)
+        except Refused as refusal:
+            refusal.attributes = attributes
+            raise
+        unknown = next((value for value in who[2:] if isinstance(value, Failure)), None)
+        return _Asker(attributes, tenants, failures, unknown)
+
+    def _judge(
         self, identity: object, who: tuple[object, ...], attributes: dict[str, AttributeValue]
-    ) -> _Asker:
-        """Judge who asks; what is certain by then is in `attributes` even when Refused is raised."""
+    ) -> tuple[Sequence[str], tuple[Failure, ...]]:
         failures: tuple[Failure, ...] = ()
         if identity.__class__ is Failure:
             failures += (_refused_or_kept(identity),)
@@ -260,16 +269,14 @@ class Extraction:
                     )
                 if tenant not in named:
                     named.append(tenant)
-        described = {name: attributes[name] for name in _OF_SUBJECT if name in attributes}
-        return _Asker(described, named, failures)
+        return named, failures
 
-    def _settled(self, tenants: Sequence[str], found: list[object]) -> str:
+    def _settled(self, asker: _Asker) -> str:
         """Return the fallback where no tenant is named; raises Refused where several are."""
-        if tenants:
+        if asker.tenants:
             raise Refused(ProblemType.TENANT_MISMATCH, "The request names more than one tenant.")
-        for value in found[2 : self._after_tenants]:
-            if isinstance(value, Failure):
-                raise _unavailable(value)
+        if asker.unknown_tenant is not None:
+            raise _unavailable(asker.unknown_tenant)
         if self._fallback_tenant is None:
             raise Refused(ProblemType.TENANT_MISSING, "The request names no tenant.")
         return self._fallback_tenant
@@ -312,6 +319,27 @@ def run_sources(sources: Sequence[Custom], view: SourceRequest) -> dict[Source, 
     return values
 
 
+def _read(
+    sources: Sequence[Source], view: SourceRequest, gathered: Gathered, identity: object
+) -> list[object]:
+    """Run every source; what one raises stands in its place, to be judged in its turn."""
+    known = identity if isinstance(identity, Identity) else None
+    if not gathered:
+        try:
+            return [source.read(view, known) for source in sources]
+        except WouldBlock:
+            raise
+        except Exception:  # noqa: BLE001, S110 -- rare: found out below which source it was
+            pass
+    return [_value(source, view, gathered, known) for source in sources]
+
+
+def _remember(askers: dict[tuple[object, ...], _Asker], key: tuple[object, ...], asker: _Asker) -> None:
+    if len(askers) >= _MEMO_ENTRIES:
+        askers.clear()
+    askers[key] = asker
+
+
 def _value(
     source: Source,
     view: SourceRequest,
@@ -352,8 +380,8 @@ def _weight(value: object) -> float:
     """
     if value is None:
         return 0
-    if isinstance(value, str) and value.__class__ is str:
-        return len(value)
+    if value.__class__ is str or value.__class__ is bytes:
+        return len(value)  # type: ignore[arg-type]  # narrowed by class
     return 1 + sum(map(_weight, value)) if isinstance(value, tuple) else math.inf
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from policy_middleware.attributes import HeaderNames
 from policy_middleware.masking import ResponseMask
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import MaskError
@@ -59,6 +60,12 @@ class RequestView(Protocol):
 
     def header(self, name: str) -> Sequence[str]:
         """Return every value of the header with this lower-case name, in order."""
+
+    def single_headers(self, names: HeaderNames) -> tuple[object, ...] | None:
+        """Return the raw value of each header, None for one that is missing; None when one may be repeated.
+
+        The same values always mean the same as those of `header`, so what came of them can be remembered.
+        """
 
     def user(self) -> object | None:
         """Return the user the framework itself authenticated, or None."""

@@ -9,6 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from policy_middleware.attributes import HeaderNames, header_variable
 from policy_middleware.gate import Gate, build_gate
 from policy_middleware.masking import ResponseMask, stripped_request_headers
 from policy_middleware.model.errors import MaskError
@@ -26,7 +27,6 @@ FILE_WRAPPER: Final = "wsgi.file_wrapper"
 DECIDED: Final = "policy_middleware.decided"
 """Environ key: the enforcers that have decided on this request, each with its mode and what it decided on."""
 
-_UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -78,6 +78,10 @@ class EnvironView:
         value = self.environ.get(header_variable(name))
         return () if value is None else (str(value),)
 
+    def single_headers(self, names: HeaderNames) -> tuple[object, ...]:
+        """Return the raw value of each header."""
+        return tuple(map(self.environ.get, names.variables))
+
     def user(self) -> object | None:
         """Return None: WSGI itself knows no user."""
         return None
@@ -109,12 +113,6 @@ class PolicyMiddleware:
         if isinstance(final, ProceedMasked):
             return masked_answer(final, self._app, without_unmaskable(environ, view.method), start_response)
         return self._app(environ, adding_headers(start_response, final.headers))
-
-
-@lru_cache(maxsize=256)
-def header_variable(name: str) -> str:
-    """Return the environ key of a header given by its lower-case name (RFC 3875 section 4.1.18)."""
-    return _UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
 
 
 def router_path(environ: WSGIEnvironment) -> str:

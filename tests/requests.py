@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from policy_middleware.attributes import HeaderNames
 from policy_middleware.routing import RoutePolicy, route_policy
 
 
@@ -32,6 +33,15 @@ class FakeRequest:
     def header(self, name: str) -> list[str]:
         """Return every value of a header."""
         return [value for key, value in self.headers if key.lower() == name]
+
+    def single_headers(self, names: HeaderNames) -> tuple[object, ...] | None:
+        """Return the value of each header; None when one is repeated."""
+        found = [self.header(name.decode()) for name in names.encoded]
+        return (
+            None
+            if any(len(values) > 1 for values in found)
+            else tuple(each[0] if each else None for each in found)
+        )
 
     def user(self) -> object | None:
         """Return the user the framework authenticated."""

@@ -11,9 +11,9 @@ from django.http import HttpRequest, UnreadablePostError
 from django.http.request import RawPostDataException
 from django.utils.functional import LazyObject
 
-from policy_middleware.attributes import WouldBlock
+from policy_middleware.attributes import HeaderNames, WouldBlock, header_variable
 from policy_middleware.routing import RoutePolicy
-from policy_middleware.wsgi import FILE_WRAPPER, header_variable, unmaskable_variables
+from policy_middleware.wsgi import FILE_WRAPPER, unmaskable_variables
 from policy_middleware.wsgi_input import declared_length
 
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
@@ -79,6 +79,10 @@ class DjangoView:
             if ",".join(sent) == value:
                 return sent
         return (value,)
+
+    def single_headers(self, names: HeaderNames) -> tuple[object, ...] | None:
+        """Return the raw value of each header; None under ASGI, where META may join repeated ones."""
+        return tuple(map(self._request.META.get, names.variables)) if self.joins_duplicates else None
 
     def user(self) -> object | None:
         """Return the user whom Django has authenticated, or None; raises WouldBlock on the event loop.

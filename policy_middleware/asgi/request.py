@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from policy_middleware.asgi.protocol import Scope, path_below_root
+from policy_middleware.attributes import HeaderNames
 from policy_middleware.routing import WEBSOCKET, RoutePolicy
 
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
@@ -98,6 +99,10 @@ class AsgiRequest:
         if self._sent_twice:  # perhaps this one: the dict knows its last value only
             return [value.decode("latin-1") for key, value in self._scope["headers"] if key == wanted]
         return (value.decode("latin-1"),)
+
+    def single_headers(self, names: HeaderNames) -> tuple[object, ...] | None:
+        """Return the raw value of each header; None when some header is repeated."""
+        return None if self._sent_twice else tuple(map(self._headers.get, names.encoded))
 
     def user(self) -> object | None:
         """Return what an authentication middleware left in `scope["user"]`."""

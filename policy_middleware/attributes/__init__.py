@@ -22,6 +22,7 @@ from policy_middleware.attributes.request_sources import (
     believes_anybody,
     const,
     header,
+    headers_read,
     path_param,
     query,
     subdomain,
@@ -30,11 +31,13 @@ from policy_middleware.attributes.resolving import as_source
 from policy_middleware.attributes.source import (
     CredentialError,
     Custom,
+    HeaderNames,
     Identity,
     MalformedAttribute,
     Source,
     SourceRequest,
     WouldBlock,
+    header_variable,
 )
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "BodySource",
     "CredentialError",
     "Custom",
+    "HeaderNames",
     "Identity",
     "MalformedAttribute",
     "Source",
@@ -55,6 +59,8 @@ __all__ = [
     "const",
     "framework_user",
     "header",
+    "headers_read",
+    "header_variable",
     "identity_id",
     "identity_of",
     "identity_roles",

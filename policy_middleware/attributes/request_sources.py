@@ -10,7 +10,13 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import parse_qsl
 
-from policy_middleware.attributes.source import Identity, MalformedAttribute, Source, SourceRequest
+from policy_middleware.attributes.source import (
+    HeaderNames,
+    Identity,
+    MalformedAttribute,
+    Source,
+    SourceRequest,
+)
 
 Network = IPv4Network | IPv6Network
 
@@ -200,6 +206,18 @@ def listed(source: Source) -> Source:
 def behind(source: Source, proxies: Sequence[Network]) -> Source:
     """Return a source whose headers are believed only from one of the proxies (none: from anybody)."""
     return _Behind(source, tuple(proxies)) if proxies and isinstance(source, _Header) else source
+
+
+def headers_read(sources: Sequence[Source]) -> HeaderNames | None:
+    """Return the headers that alone determine, with the peer, what these sources say; None when more does."""
+    names: list[str] = []
+    for source in sources:
+        inner = source.source if isinstance(source, _Behind) else source
+        if isinstance(inner, _Header):
+            names.append(inner.name)
+        elif not isinstance(inner, _Const):
+            return None
+    return HeaderNames(names)
 
 
 def believes_anybody(source: Source) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from functools import lru_cache
+from typing import ClassVar, Final, Protocol
 
 from policy_middleware.model.errors import PolicyError, SettingsError
 
@@ -29,6 +30,28 @@ class WouldBlock(Exception):
         self.look_up = look_up
 
 
+class HeaderNames:
+    """A few headers as each protocol spells them, prepared once; for reading all of them in one look."""
+
+    __slots__ = ("encoded", "variables")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Take lower-case names."""
+        self.encoded: Final = tuple(name.encode("latin-1") for name in names)
+        """As in ASGI's list of headers."""
+        self.variables: Final = tuple(header_variable(name) for name in names)
+        """As in WSGI's environ."""
+
+
+@lru_cache(maxsize=256)
+def header_variable(name: str) -> str:
+    """Return the environ key of a header given by its lower-case name (RFC 3875 section 4.1.18)."""
+    return _UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
+
+
+_UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
 class SourceRequest(Protocol):
     """The part of a request that sources read; `policy_middleware.steps.RequestView` has it."""
 
@@ -45,6 +68,7 @@ class SourceRequest(Protocol):
     @property
     def joins_duplicates(self) -> bool: ...
     def header(self, name: str) -> Sequence[str]: ...
+    def single_headers(self, names: HeaderNames) -> tuple[object, ...] | None: ...
     def user(self) -> object | None: ...
 
 
