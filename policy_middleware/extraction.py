@@ -381,7 +381,7 @@ def _weight(value: object) -> float:
     if value is None:
         return 0
     if value.__class__ is str or value.__class__ is bytes:
-        return len(value)  # type: ignore[arg-type]  # narrowed by class
+        return len(value)
     return 1 + sum(map(_weight, value)) if isinstance(value, tuple) else math.inf
 
 
