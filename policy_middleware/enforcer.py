@@ -10,7 +10,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
-from policy_middleware.approvals import ApprovalQueue, open_approvals, overriding
+from policy_middleware.approvals import (
+    ApprovalEvent,
+    ApprovalEvents,
+    ApprovalHub,
+    ApprovalLimits,
+    ApprovalListener,
+    ApprovalQueue,
+    evidence,
+    open_approvals,
+    open_hub,
+    open_listeners,
+    overriding,
+)
 from policy_middleware.decision_log import DecisionLog, open_sinks
 from policy_middleware.engines import Engine, LocalEngine
 from policy_middleware.evaluation.policy_set import PolicySet
@@ -55,7 +67,20 @@ class PolicyEnforcer:
             max_tenants=settings.max_tenants,
             max_document_bytes=settings.max_document_bytes,
         )
-        self._approvals: Final[ApprovalQueue] = open_approvals(store)
+        self.approval_hub: Final[ApprovalHub] = open_hub(store)
+        """Wakes who waits for an approval."""
+        self._approval_events: Final = ApprovalEvents(open_listeners(settings.on_approval))
+        self._approvals: Final[ApprovalQueue] = open_approvals(
+            store,
+            ApprovalLimits(
+                open_per_tenant=settings.max_open_approvals,
+                open_per_requester=settings.max_open_approvals_per_requester,
+                ended_per_tenant=settings.max_ended_approvals,
+                keep_ended=settings.keep_ended_approvals,
+            ),
+            tell=self._tell_of_approval,
+            require_replica_ack=settings.require_replica_ack,
+        )
         self.decision_log: Final = DecisionLog(
             open_sinks(settings.decision_log, store), capacity=settings.decision_log_queue
         )
@@ -81,6 +106,14 @@ class PolicyEnforcer:
     def approvals(self) -> ApprovalQueue:
         """The queue of requests that wait for people, on the store's server where there is one."""
         return overriding.in_use or self._approvals
+
+    def on_approval(self, listener: ApprovalListener) -> Callable[[], None]:
+        """Tell `listener` of every transition of an approval that this process makes, after it happened.
+
+        It is called with an ApprovalEvent in a thread of its own, in order, and never holds up a request.
+        Returns what to call to stop that.
+        """
+        return self._approval_events.add(listener)
 
     def evaluate(self, context: Context) -> PolicyDecision:
         """Decide without any side effect; may load the tenant's documents first.
@@ -164,6 +197,8 @@ class PolicyEnforcer:
 
     def close(self) -> None:
         """Write what waits to be written and stop every thread; also done at interpreter exit."""
+        self.approval_hub.close()
+        self._approval_events.close()
         self.decision_log.close()
         self.snapshots.close()
 
@@ -172,6 +207,12 @@ class PolicyEnforcer:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def _tell_of_approval(self, event: ApprovalEvent) -> None:
+        """Record a transition that this process has made, wake who waits for it, and tell the listeners."""
+        self.decision_log.event(*evidence(event))
+        self.approval_hub.tell(event.tenant, event.task.id)
+        self._approval_events.emit(event)
 
     def _policies(self, tenant: str) -> PolicySet:
         return self.snapshots.current(tenant) or self.snapshots.load(tenant)

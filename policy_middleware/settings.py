@@ -83,6 +83,17 @@ class EnforcerSettings(_Settings):
     max_document_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     decision_log_queue: int = Field(default=10_000, ge=1)
     """Records that may wait for the writer; what comes beyond is counted and reported as a gap."""
+    on_approval: object = ()
+    """Who hears of approvals: a callable of one ApprovalEvent, a dotted path, or several of these."""
+    max_open_approvals: int = Field(default=1000, ge=1)
+    """Approvals of one tenant that may be pending, or approved and not used."""
+    max_open_approvals_per_requester: int = Field(default=50, ge=1)
+    max_ended_approvals: int = Field(default=10_000, ge=1)
+    """Ended approvals of one tenant that are kept to be looked up."""
+    keep_ended_approvals: float = Field(default=30 * 86400.0, gt=0)
+    """Seconds for which they are kept at most."""
+    require_replica_ack: bool = False
+    """Run an approved request only when a replica has confirmed that its approval is used up."""
 
 
 class GateSettings(_Settings):
@@ -105,6 +116,10 @@ class GateSettings(_Settings):
     """Peers whose headers are believed, as addresses or networks; empty: everybody's are."""
     max_body: int = Field(default=1024 * 1024, ge=0)
     """Bytes of a request body that are read to bind an approval to it."""
+    max_wait: float = Field(default=30.0, ge=0)
+    """Seconds for which a client may wait for an approval within its request (`Prefer: wait`)."""
+    approval_ignores: Paths = ()
+    """Configured attributes that may differ between a request and its replay, such as `context.trace_id`."""
     max_masked_body: int = Field(default=16 * 1024 * 1024, ge=1)
     """Bytes of a response body that may be held for masking."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -130,8 +130,35 @@ class Respond:
     html: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The client asked to wait for what may happen soon (RFC 7240 `Prefer: wait`).
+
+    Servers with an event loop take `await wait()`, which holds no thread, ends in bounded time and returns
+    the next step; they cancel it when the client leaves. All others answer `at_once`.
+    """
+
+    at_once: Respond
+    wait: Callable[[], Awaitable[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class RespondStream:
+    """Answer with a page of the package's own that goes on, part by part, until its end.
+
+    `parts()` is called once, on the event loop, and closed when the client leaves; it must not block. Servers
+    without an event loop answer `instead`, so that no page of ours ever pins one of their threads.
+    """
+
+    status: int
+    headers: Headers
+    parts: Callable[[], AsyncIterator[bytes]]
+    instead: Respond
+
+
 FinalStep = Proceed | ProceedMasked | Respond
-Step = Blocking | Awaiting | ReadBody | FinalStep
+AsyncFinalStep = FinalStep | RespondStream
+Step = Blocking | Awaiting | ReadBody | Waiting | AsyncFinalStep
 
 
 def drive(step: Step, read_body: Callable[[int], bytes | None]) -> FinalStep:
@@ -143,16 +170,28 @@ def drive(step: Step, read_body: Callable[[int], bytes | None]) -> FinalStep:
             step = step.resume(read_body(step.limit))
         elif isinstance(step, Awaiting):
             step = asyncio.run(_completed(step))
+        elif isinstance(step, Waiting):
+            step = step.at_once
+        elif isinstance(step, RespondStream):
+            step = step.instead
         else:
             return step
+
+
+async def _to_the_end(wait: Callable[[], Awaitable[Step]]) -> Step:
+    return await wait()
 
 
 async def drive_async(
     step: Step,
     read_body: Callable[[int], Awaitable[bytes | None]],
     run_blocking: Callable[[Callable[[], Step]], Awaitable[Step]],
-) -> FinalStep:
-    """Take every step without holding the event loop; `run_blocking` runs a callable in a worker thread."""
+    wait: Callable[[Callable[[], Awaitable[Step]]], Awaitable[Step]] = _to_the_end,
+) -> AsyncFinalStep:
+    """Take every step without holding the event loop; `run_blocking` runs a callable in a worker thread.
+
+    `wait` takes what is to be awaited in a Waiting step; it raises when the client leaves meanwhile.
+    """
     while True:
         if isinstance(step, Blocking):
             step = await run_blocking(step.run)
@@ -160,6 +199,8 @@ async def drive_async(
             step = step.resume(await read_body(step.limit))
         elif isinstance(step, Awaiting):
             step = await step.run()
+        elif isinstance(step, Waiting):
+            step = await wait(step.wait)
         else:
             return step
 

@@ -13,7 +13,17 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from policy_middleware.gate import Gate
-from policy_middleware.steps import FinalStep, Proceed, ProceedMasked, Respond, Step, drive, drive_async
+from policy_middleware.steps import (
+    AsyncFinalStep,
+    FinalStep,
+    Proceed,
+    ProceedMasked,
+    Respond,
+    RespondStream,
+    Step,
+    drive,
+    drive_async,
+)
 from policy_middleware.wsgi import is_decided, mark_decided
 from policy_middleware_django.conf import SETTING, Installation, installations
 from policy_middleware_django.request import (
@@ -24,7 +34,15 @@ from policy_middleware_django.request import (
     read_body,
     take_unmaskable,
 )
-from policy_middleware_django.responses import deny_page, like_get, mask, mask_async, own_response, replace
+from policy_middleware_django.responses import (
+    deny_page,
+    like_get,
+    mask,
+    mask_async,
+    own_response,
+    own_stream,
+    replace,
+)
 from policy_middleware_django.routes import View, is_below_static_url
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -99,6 +117,8 @@ class PolicyMiddleware:
         passage = self._enter(request)
         if passage.gate.owns(request.path_info):
             final = await self._drive_async(request, passage, _view(request, passage))
+            if isinstance(final, RespondStream):
+                return own_stream(final)
             if isinstance(final, Respond):
                 return own_response(final.response)
         response: HttpResponseBase = await self.get_response(request)
@@ -128,9 +148,12 @@ class PolicyMiddleware:
         if _is_decided(request, passage):
             return None
         view = _routed(request, passage, view_func, args, kwargs)
-        return self._proceed(request, passage, view, await self._drive_async(request, passage, view))
+        final = await self._drive_async(request, passage, view)
+        return self._proceed(
+            request, passage, view, final.instead if isinstance(final, RespondStream) else final
+        )
 
-    async def _drive_async(self, request: HttpRequest, passage: Passage, view: DjangoView) -> FinalStep:
+    async def _drive_async(self, request: HttpRequest, passage: Passage, view: DjangoView) -> AsyncFinalStep:
         view.on_event_loop = True
 
         async def run_blocking(run: Callable[[], Step]) -> Step:

@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 from policy_middleware.masking import MaskedResponse, ResponseMask
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
-from policy_middleware.steps import ProceedMasked
+from policy_middleware.steps import ProceedMasked, RespondStream
 
 OFF_LOOP_BYTES: Final = 32 * 1024
 """Bodies from this size on are masked in a worker thread; smaller ones take less than the hop does."""
@@ -27,6 +27,11 @@ OFF_LOOP_BYTES: Final = 32 * 1024
 def own_response(response: Response) -> HttpResponse:
     """Return a response of the package's own as Django's."""
     return HttpResponse(response.body, status=response.status, headers=dict(response.headers))
+
+
+def own_stream(step: RespondStream) -> StreamingHttpResponse:
+    """Return a page of the package's own that goes on as Django's."""
+    return StreamingHttpResponse(step.parts(), status=step.status, headers=dict(step.headers))
 
 
 def mask(step: ProceedMasked, response: HttpResponseBase, *, by_asgi: bool) -> None:

@@ -14,7 +14,7 @@ from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import MaskError, SettingsError
 from policy_middleware.responses import ProblemType, problem
 from policy_middleware.routing import policy_action, route_policy
-from policy_middleware.steps import ProceedMasked, Respond, drive_async
+from policy_middleware.steps import ProceedMasked, Respond, RespondStream, drive_async
 from policy_middleware_starlette.middleware import StarletteRequest
 
 DEPENDENCY_ACTION_ATTRIBUTE = "__policy_required__"
@@ -63,6 +63,8 @@ def _check(annotate: Callable[[Callable[[], None]], Callable[[], None]]) -> Call
             return await _body_of(connection, limit)
 
         step = await drive_async(gate.open(view), read_body, run_in_worker)
+        if isinstance(step, RespondStream):
+            step = step.instead
         if isinstance(step, Respond):
             raise PolicyRefusal(step.response, step.decision)
         if isinstance(step, ProceedMasked):

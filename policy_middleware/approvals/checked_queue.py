@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
 from policy_middleware.approvals.persons import same_person
 from policy_middleware.approvals.queue import DEFAULT_PAGE, MAX_PAGE
 from policy_middleware.approvals.refusals import checked_comment, checked_subject, closed, is_subject, refusal
@@ -24,7 +25,8 @@ from policy_middleware.approvals.task import (
     is_task_id,
     new_task_id,
 )
-from policy_middleware.approvals.voting import answers_to
+from policy_middleware.approvals.transitions import event_of
+from policy_middleware.approvals.voting import answers_to, well_enough_known
 from policy_middleware.model.decision import ApprovalRequirement
 from policy_middleware.model.errors import ContextError, StoreUnavailable
 from policy_middleware.model.vocabulary import is_tenant_id
@@ -50,6 +52,9 @@ class CheckedQueue(ABC):
     What is checked here is checked on a task that was read before; whatever of it may have changed since is
     decided again inside the step.
     """
+
+    def __init__(self, tell: ApprovalListener | None = None) -> None:
+        self._tell = tell
 
     def request(
         self,
@@ -166,8 +171,16 @@ class CheckedQueue(ABC):
             raise refusal("not_eligible") from error
         if not eligible:
             raise refusal("not_eligible")
-        vote = Vote(approver.id, verdict, comment, 0.0, approver.verified, approver.operator, eligible)
+        accepted = well_enough_known(task, approver, eligible)
+        if not accepted:
+            raise refusal("not_verified")
+        vote = Vote(approver.id, verdict, comment, 0.0, approver.verified, approver.operator, accepted)
         return _changed(self._vote(task, vote))
+
+    def _happened(self, task: ApprovalTask, kind: ApprovalEventKind) -> None:
+        """Tell of a transition that this object has just made."""
+        if self._tell is not None:
+            self._tell(event_of(task, kind))
 
     def _existing(self, tenant: str, task_id: str) -> ApprovalTask:
         task = self.get(tenant, task_id)
@@ -178,6 +191,15 @@ class CheckedQueue(ABC):
     def _now(self) -> float:
         """Return the time that conditions of approvers see."""
         return time.time()
+
+    @abstractmethod
+    def advance(self, tenant: str) -> float | None:
+        """Do what the passing of time asks for: tasks lapse, and second groups of approvers are asked.
+
+        Returns in how many seconds there is more to do, None when nothing is open. Nothing depends on its
+        being called: who looks at a task, votes on it or uses it finds it lapsed or opened all the same.
+        Raises StoreUnavailable.
+        """
 
     @abstractmethod
     def _create(self, parked: ParkedRequest, gone: str | None) -> tuple[str, str]:
@@ -208,6 +230,10 @@ class CheckedQueue(ABC):
     @abstractmethod
     def _cancel(self, task: ApprovalTask) -> Step:
         """Cancel a pending task."""
+
+    @abstractmethod
+    def _escalate(self, task: ApprovalTask) -> Step:
+        """Open the requirements of a pending task whose time has come to their second group."""
 
     @abstractmethod
     def _supersede(self, task: ApprovalTask) -> Step:

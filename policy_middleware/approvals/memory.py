@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from policy_middleware.approvals.checked_queue import CLOSED, DONE, EXISTS, CheckedQueue, Step, consumption_of
+from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
 from policy_middleware.approvals.queue import ApprovalLimits
 from policy_middleware.approvals.task import (
     ApprovalPage,
@@ -35,11 +36,16 @@ class MemoryApprovals(CheckedQueue):
     """An ApprovalQueue that lives and dies with the process; safe to use from any thread."""
 
     def __init__(
-        self, limits: ApprovalLimits | None = None, *, clock: Callable[[], float] = time.time
+        self,
+        limits: ApprovalLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        tell: ApprovalListener | None = None,
     ) -> None:
+        super().__init__(tell)
         self._limits = limits or ApprovalLimits()
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # who is told of a transition may look at the queue
         self._tenants: dict[str, _TenantQueue] = {}
 
     def _now(self) -> float:
@@ -65,10 +71,12 @@ class MemoryApprovals(CheckedQueue):
                 status=ApprovalStatus.PENDING,
                 position=queue.last_position,
                 received=(0,) * len(parked.requirements),
+                escalated=(None,) * len(parked.requirements),
                 created_at=now,
                 expires_at=now + parked.expires_in,
             )
             queue.open_by_fingerprint[parked.fingerprint] = parked.id
+            self._happened(queue.tasks[parked.id], ApprovalEventKind.REQUESTED)
             return DONE, parked.id
 
     def _load(self, tenant: str, task_id: str) -> ApprovalTask | None:
@@ -106,7 +114,8 @@ class MemoryApprovals(CheckedQueue):
             now = self._clock()
             if vote.verdict is Verdict.DENY:
                 vote = replace(vote, at=now, counts_for=())
-                return self._end(current, status=ApprovalStatus.DENIED, votes=(*current.votes, vote))
+                votes = (*current.votes, vote)
+                return self._end(current, ApprovalEventKind.DENIED, status=ApprovalStatus.DENIED, votes=votes)
             counted = tuple(index for index in vote.counts_for if not current.progress[index].satisfied)
             if not counted:
                 return Step("not_eligible", current)
@@ -122,21 +131,63 @@ class MemoryApprovals(CheckedQueue):
                     approved_at=now,
                     approved_until=now + voted.use_within,
                 )
-            return self._put(voted)
+            step = self._put(voted)
+            self._happened(voted, ApprovalEventKind.VOTED)
+            if voted.status is ApprovalStatus.APPROVED:
+                self._happened(voted, ApprovalEventKind.APPROVED)
+            return step
+
+    def _escalate(self, task: ApprovalTask) -> Step:
+        with self._lock:
+            current = self._settled(task.tenant, task.id)
+            if current is None or current.status is not ApprovalStatus.PENDING:
+                return Step(CLOSED, current)
+            now = self._clock()
+            opened = tuple(
+                now
+                if since is None
+                and part.approval.escalation is not None
+                and current.created_at + part.approval.escalation.after <= now
+                else since
+                for part, since in zip(current.requirements, current.escalated, strict=True)
+            )
+            if opened == current.escalated:
+                return Step(DONE, current)
+            step = self._put(replace(current, escalated=opened))
+            if step.task is not None:
+                self._happened(step.task, ApprovalEventKind.ESCALATED)
+            return step
+
+    def advance(self, tenant: str) -> float | None:
+        """End what has lapsed and open what waited long enough to its second group (see CheckedQueue)."""
+        with self._lock:
+            queue = self._tenants.get(tenant)
+            if queue is None:
+                return None
+            now = self._clock()
+            self._lapse_all(queue, now)
+            moments: list[float] = []
+            for task_id in tuple(queue.open_by_fingerprint.values()):
+                task = self._escalate(queue.tasks[task_id]).task or queue.tasks[task_id]
+                second = task.next_escalation if task.status is ApprovalStatus.PENDING else None
+                moments.append(task.deadline if second is None else min(second, task.deadline))
+            return max(0.0, min(moments) - now) if moments else None
 
     def _cancel(self, task: ApprovalTask) -> Step:
         with self._lock:
             current = self._settled(task.tenant, task.id)
             if current is None or current.status is not ApprovalStatus.PENDING:
                 return Step(CLOSED, current)
-            return self._end(current, status=ApprovalStatus.CANCELLED)
+            return self._end(current, ApprovalEventKind.CANCELLED, status=ApprovalStatus.CANCELLED)
 
     def _supersede(self, task: ApprovalTask) -> Step:
         with self._lock:
             current = self._settled(task.tenant, task.id)
             if current is None or not current.is_open:
                 return Step(CLOSED, current)
-            return self._end(current, status=ApprovalStatus.CANCELLED, superseded=True)
+            return self._end(
+                current, ApprovalEventKind.SUPERSEDED, status=ApprovalStatus.CANCELLED, superseded=True
+            )
 
     def _consume(
         self, tenant: str, task_id: str, fingerprint: str, requester: str, nonce: str
@@ -153,21 +204,21 @@ class MemoryApprovals(CheckedQueue):
             if current.status is not ApprovalStatus.APPROVED or current.consumed_at is not None:
                 return Consumption(consumption_of(current), current)
             nonces[task_id] = nonce
-            step = self._end(current, consumed_at=self._clock())
+            step = self._end(current, ApprovalEventKind.CONSUMED, consumed_at=self._clock())
             return Consumption(ConsumptionOutcome.OK, step.task)
 
     def _settled(self, tenant: str, task_id: str) -> ApprovalTask | None:
         queue = self._tenants.get(tenant)
         task = queue.tasks.get(task_id) if queue is not None else None
         if task is not None and task.is_open and task.deadline <= self._clock():
-            return self._end(task, status=ApprovalStatus.EXPIRED).task
+            return self._end(task, ApprovalEventKind.EXPIRED, status=ApprovalStatus.EXPIRED).task
         return task
 
     def _lapse_all(self, queue: _TenantQueue, now: float) -> None:
         for task_id in tuple(queue.open_by_fingerprint.values()):
             task = queue.tasks[task_id]
             if task.deadline <= now:
-                self._end(task, status=ApprovalStatus.EXPIRED)
+                self._end(task, ApprovalEventKind.EXPIRED, status=ApprovalStatus.EXPIRED)
 
     def _forget_ended(self, queue: _TenantQueue, now: float) -> None:
         ended = sorted((task.ended_at, task.id) for task in queue.tasks.values() if task.ended_at is not None)
@@ -178,9 +229,12 @@ class MemoryApprovals(CheckedQueue):
             del queue.tasks[task_id]
             queue.nonces.pop(task_id, None)
 
-    def _end(self, task: ApprovalTask, **changes: object) -> Step:
+    def _end(self, task: ApprovalTask, kind: ApprovalEventKind, **changes: object) -> Step:
         self._tenants[task.tenant].open_by_fingerprint.pop(task.fingerprint, None)
-        return self._put(replace(task, ended_at=self._clock(), **changes))  # type: ignore[arg-type]
+        ended = replace(task, ended_at=self._clock(), **changes)  # type: ignore[arg-type]
+        self._put(ended)
+        self._happened(ended, kind)
+        return Step(DONE, ended)
 
     def _put(self, task: ApprovalTask) -> Step:
         self._tenants[task.tenant].tasks[task.id] = task

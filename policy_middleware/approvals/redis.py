@@ -6,12 +6,14 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import chain
+from typing import Any, Final, NoReturn
 
 import redis
 
 from policy_middleware.approvals import scripts
 from policy_middleware.approvals.checked_queue import CLOSED, CheckedQueue, Step, consumption_of
+from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
 from policy_middleware.approvals.queue import ApprovalLimits
 from policy_middleware.approvals.stored_task import request_to_json, task_from_hash, vote_to_json
 from policy_middleware.approvals.task import (
@@ -23,25 +25,41 @@ from policy_middleware.approvals.task import (
     ParkedRequest,
     Vote,
 )
+from policy_middleware.model.decision import ApprovalRequirement
 from policy_middleware.model.errors import StoreUnavailable
 from policy_middleware.stores.connection import REDIS_ERRORS, explain
 from policy_middleware.stores.keys import KeyLayout
 
 _READ_AT_ONCE = 100
+REPLICA_ACK_MS: Final = 200
+"""How long a consumption waits for a replica; below the client's own timeout of 250 ms."""
 
 
 class RedisApprovals(CheckedQueue):
     """An ApprovalQueue whose transitions are Lua scripts; `client` must answer in bytes."""
 
-    def __init__(self, client: redis.Redis, keys: KeyLayout, limits: ApprovalLimits | None = None) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: KeyLayout,
+        limits: ApprovalLimits | None = None,
+        *,
+        tell: ApprovalListener | None = None,
+        require_replica_ack: bool = False,
+    ) -> None:
+        super().__init__(tell)
         self._client = client
         self._keys = keys
         self._limits = limits or ApprovalLimits()
+        self._require_replica_ack = require_replica_ack
         self._create_script = client.register_script(scripts.CREATE)
         self._vote_script = client.register_script(scripts.VOTE)
         self._close_script = client.register_script(scripts.CLOSE)
         self._consume_script = client.register_script(scripts.CONSUME)
+        self._release_script = client.register_script(scripts.RELEASE)
         self._settle_script = client.register_script(scripts.SETTLE)
+        self._escalate_script = client.register_script(scripts.ESCALATE)
+        self._due_script = client.register_script(scripts.DUE)
         self._look_script = client.register_script(scripts.LOOK)
 
     def _create(self, parked: ParkedRequest, gone: str | None) -> tuple[str, str]:
@@ -58,13 +76,17 @@ class RedisApprovals(CheckedQueue):
             request_to_json(parked),
             _milliseconds(parked.expires_in),
             _milliseconds(parked.use_within),
-            *(requirement.approval.required for requirement in parked.requirements),
+            *chain.from_iterable(map(_counts_of, parked.requirements)),
         )
         keys = self._keys_of(parked.tenant, parked.id, parked.requester, parked.fingerprint)
         with _queue_errors():
-            outcome, holder, forgettable = self._create_script(keys=keys, args=arguments)
+            outcome, holder, forgettable, lapsed, transitions = self._create_script(keys=keys, args=arguments)
             if forgettable:
                 self._forget(parked.tenant, forgettable)
+        for task_id in lapsed:
+            self._settle(parked.tenant, task_id.decode())
+        if transitions:
+            self._tell_of(self._load(parked.tenant, parked.id), transitions)
         return outcome.decode(), holder.decode()
 
     def _load(self, tenant: str, task_id: str) -> ApprovalTask | None:
@@ -105,16 +127,76 @@ class RedisApprovals(CheckedQueue):
         self, tenant: str, task_id: str, fingerprint: str, requester: str, nonce: str
     ) -> Consumption:
         keys = self._keys_of(tenant, task_id, requester, fingerprint)
+        arguments = (task_id, self._keep_ms, fingerprint, requester, nonce)
         with _queue_errors():
-            outcome, stored = self._consume_script(
-                keys=keys, args=(task_id, self._keep_ms, fingerprint, requester, nonce)
-            )
+            if self._require_replica_ack:
+                (outcome, stored, transitions), acknowledged = self._with_ack(keys, arguments)
+            else:
+                outcome, stored, transitions = self._consume_script(keys=keys, args=arguments)
+                acknowledged = True
         if outcome in (b"missing", b"mismatch"):
             return Consumption(ConsumptionOutcome(outcome.decode()))
         task = _task(tenant, task_id, stored)
         if task is None:
             return Consumption(ConsumptionOutcome.MISSING)
+        if outcome == b"ok" and not acknowledged:
+            self._give_back(task, nonce)
+        self._tell_of(task, transitions)
         return Consumption(ConsumptionOutcome.OK if outcome == b"ok" else consumption_of(task), task)
+
+    def _with_ack(self, keys: list[str], arguments: tuple[str | int, ...]) -> tuple[Any, bool]:
+        """Consume and wait for a replica on the same connection: WAIT covers what this one has written."""
+        pipeline = self._client.pipeline(transaction=False)
+        self._consume_script(keys=keys, args=arguments, client=pipeline)
+        pipeline.wait(1, REPLICA_ACK_MS)
+        answer, replicas = pipeline.execute()
+        return answer, replicas >= 1
+
+    def _give_back(self, task: ApprovalTask, nonce: str) -> NoReturn:
+        """Undo a consumption that may be lost in a failover, and refuse; its handler has not run."""
+        reason = f"no replica confirmed the use of approval {task.id} within {REPLICA_ACK_MS} ms"
+        try:
+            self._transition(self._release_script, task, nonce)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"approval queue: {reason}, and it could not be undone: {error}"
+            ) from error
+        raise StoreUnavailable(f"approval queue: {reason}; it can still be used")
+
+    def _escalate(self, task: ApprovalTask) -> Step:
+        return self._transition(self._escalate_script, task, _nonce())
+
+    def advance(self, tenant: str) -> float | None:
+        """End what has lapsed and open what waited long enough to its second group (see CheckedQueue)."""
+        keys = [self._keys.approval(tenant, "open"), self._keys.approval(tenant, "escalations")]
+        with _queue_errors():
+            lapsed, waiting, soonest = self._due_script(keys=keys)
+        for task_id in lapsed:
+            self._settle(tenant, task_id.decode())
+        for task_id in waiting:
+            task = self._load(tenant, task_id.decode())
+            if task is not None:
+                self._escalate(task)
+            else:
+                with _queue_errors():
+                    self._client.zrem(keys[1], task_id)
+        if len(lapsed) == 100 or len(waiting) == 100:
+            return 0.0
+        return None if soonest < 0 else soonest / 1000
+
+    def _settle(self, tenant: str, task_id: str) -> None:
+        """Let a task lapse if that is due; an id whose task is gone leaves the indexes."""
+        with _queue_errors():
+            stored: Any = self._client.hmget(self._task_key(tenant, task_id), "requester", "fingerprint")
+            requester, fingerprint = (b"" if value is None else value for value in stored)
+            keys = self._keys_of(tenant, task_id, requester.decode(), fingerprint.decode())
+            _, after, transitions = self._settle_script(keys=keys, args=(task_id, self._keep_ms))
+        self._tell_of(_task(tenant, task_id, after), transitions)
+
+    def _tell_of(self, task: ApprovalTask | None, transitions: Sequence[bytes]) -> None:
+        if task is not None:
+            for kind in transitions:
+                self._happened(task, ApprovalEventKind(kind.decode()))
 
     def _forget(self, tenant: str, ended: Sequence[bytes]) -> None:
         """Remove ended tasks, and only then their ids: whoever is interrupted leaves them to the next."""
@@ -169,8 +251,9 @@ class RedisApprovals(CheckedQueue):
     def _transition(self, script: Any, task: ApprovalTask, *arguments: str | bytes | int) -> Step:
         keys = self._keys_of(task.tenant, task.id, task.requester, task.fingerprint)
         with _queue_errors():
-            outcome, stored = script(keys=keys, args=(task.id, self._keep_ms, *arguments))
+            outcome, stored, transitions = script(keys=keys, args=(task.id, self._keep_ms, *arguments))
         after = _task(task.tenant, task.id, stored)
+        self._tell_of(after, transitions)
         return Step(CLOSED if after is None else outcome.decode(), after)
 
     @property
@@ -191,7 +274,14 @@ class RedisApprovals(CheckedQueue):
             self._keys.approval(tenant, "all"),
             self._keys.approval(tenant, "open-of", person),
             self._keys.approval(tenant, "request", fingerprint),
+            self._keys.approval(tenant, "escalations"),
         ]
+
+
+def _counts_of(requirement: ApprovalRequirement) -> tuple[int, int]:
+    """Return how many have to agree, and after how many ms the second group may (0: there is none)."""
+    second = requirement.approval.escalation
+    return requirement.approval.required, 0 if second is None else _milliseconds(second.after)
 
 
 def _task(tenant: str, task_id: str, flat: Sequence[bytes]) -> ApprovalTask | None:

@@ -14,6 +14,8 @@ _SENTENCES = {
     "already_voted": "this person has already voted on this approval; another approver has to",
     "not_eligible": "this person answers to none of the rules that still need a vote; "
     "an approver named by the rule has to",
+    "not_verified": "the rule counts only people whom the application itself has authenticated; "
+    "decide in the application's inbox",
     "not_requester": "only the person who asked can cancel a request; an approver can deny it",
     "comment_required": "a denial needs a comment, so that the requester learns why",
     "comment_too_long": f"a comment holds at most {MAX_COMMENT_CHARACTERS} characters",

@@ -20,7 +20,7 @@ from policy_middleware.approvals.task import (
 )
 from policy_middleware.model.condition_codec import condition_from_json, condition_to_json
 from policy_middleware.model.decision import ApprovalRequirement
-from policy_middleware.model.policy import ApprovalSpec
+from policy_middleware.model.policy import ApprovalSpec, EscalationSpec
 
 _VOTE: Final = b"vote:"
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -28,6 +28,11 @@ _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 class _Stored(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class _StoredEscalation(_Stored):
+    after: _Seconds
+    approvers: dict[str, object]
 
 
 class _StoredRequirement(_Stored):
@@ -39,6 +44,8 @@ class _StoredRequirement(_Stored):
     required: Annotated[int, Field(ge=1)]
     expires_in: _Seconds
     use_within: _Seconds
+    host_verified: bool = False
+    escalation: _StoredEscalation | None = None
 
 
 class _StoredSummary(_Stored):
@@ -157,6 +164,10 @@ def task_from_hash(tenant: str, task_id: str, stored: Mapping[bytes, bytes]) -> 
         ended_at=_seconds(state.ended_at),
         superseded=state.superseded,
         votes=tuple(sorted(votes, key=lambda vote: (vote.at, vote.approver))),
+        escalated=tuple(
+            _seconds(None if moment is None else int(moment))
+            for moment in (stored.get(b"escalated:%d" % number) for number in range(1, len(requirements) + 1))
+        ),
     )
 
 
@@ -170,12 +181,26 @@ def _requirement_to_json(requirement: ApprovalRequirement) -> dict[str, object]:
         "required": requirement.approval.required,
         "expires_in": requirement.approval.expires_in,
         "use_within": requirement.approval.use_within,
+        "host_verified": requirement.approval.host_verified,
+        "escalation": _escalation_to_json(requirement.approval.escalation),
     }
 
 
+def _escalation_to_json(escalation: EscalationSpec | None) -> dict[str, object] | None:
+    if escalation is None:
+        return None
+    return {"after": escalation.after, "approvers": condition_to_json(escalation.approvers)}
+
+
 def _requirement(stored: _StoredRequirement) -> ApprovalRequirement:
+    second = stored.escalation
     approval = ApprovalSpec(
-        condition_from_json(stored.approvers), stored.required, stored.expires_in, stored.use_within
+        condition_from_json(stored.approvers),
+        stored.required,
+        stored.expires_in,
+        stored.use_within,
+        stored.host_verified,
+        None if second is None else EscalationSpec(second.after, condition_from_json(second.approvers)),
     )
     return ApprovalRequirement(stored.document, stored.rule_id, stored.rule_digest, stored.reason, approval)
 

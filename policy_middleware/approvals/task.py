@@ -162,6 +162,20 @@ class ApprovalTask(ParkedRequest):
     ended_at: float | None = None
     superseded: bool = False
     votes: tuple[Vote, ...] = ()
+    escalated: tuple[float | None, ...] = ()
+    """When each requirement was opened to its second group; None: not yet, or it has none."""
+
+    @property
+    def next_escalation(self) -> float | None:
+        """When the next requirement of a pending task is opened to its second group, None when none is."""
+        return min(
+            (
+                self.created_at + part.approval.escalation.after
+                for part, opened in zip(self.requirements, self.escalated, strict=True)
+                if part.approval.escalation is not None and opened is None
+            ),
+            default=None,
+        )
 
     @property
     def progress(self) -> tuple[RequirementProgress, ...]:

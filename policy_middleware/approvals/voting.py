@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy_middleware.approvals.task import ApprovalTask, Approver
+from policy_middleware.approvals.task import ApprovalTask, Approver, Verification
 from policy_middleware.evaluation.reference import holds
 from policy_middleware.model.context import AttributeValue, RequestContext, attribute_value
 from policy_middleware.model.errors import ContextError
@@ -12,13 +12,27 @@ from policy_middleware.model.vocabulary import canonical_attribute
 def answers_to(task: ApprovalTask, approver: Approver, now: float) -> tuple[int, ...]:
     """Return the indexes of the requirements whose condition holds for the approver.
 
-    What cannot be evaluated does not hold. Raises ContextError for an attribute that cannot be compared.
+    The second group of a requirement counts once the task was escalated. What cannot be evaluated does not
+    hold. Raises ContextError for an attribute that cannot be compared.
     """
     person = approver_context(task.tenant, approver, now)
     return tuple(
         index
-        for index, requirement in enumerate(task.requirements)
+        for index, (requirement, escalated) in enumerate(zip(task.requirements, task.escalated, strict=True))
         if holds(requirement.approval.approvers, person) is True
+        or (
+            escalated is not None
+            and requirement.approval.escalation is not None
+            and holds(requirement.approval.escalation.approvers, person) is True
+        )
+    )
+
+
+def well_enough_known(task: ApprovalTask, approver: Approver, eligible: tuple[int, ...]) -> tuple[int, ...]:
+    """Return those of the requirements that accept how the approver was verified."""
+    by_host = approver.verified is Verification.HOST
+    return tuple(
+        index for index in eligible if by_host or not task.requirements[index].approval.host_verified
     )
 
 

@@ -14,6 +14,7 @@ from policy_middleware.asgi.protocol import (
     raw_headers,
 )
 from policy_middleware.responses import Response
+from policy_middleware.steps import RespondStream
 
 POLICY_VIOLATION: Final = 1008
 """The WebSocket close code of RFC 6455 section 7.4.1."""
@@ -39,6 +40,22 @@ async def _send_response(response: Response, body: bytes, send: Send, prefix: st
     }
     await send(start)
     await send({"type": prefix + RESPONSE_BODY, "body": body})
+
+
+async def send_stream(step: RespondStream, send: Send) -> None:
+    """Send a page of the package's own part by part, each as soon as it is there."""
+    await send(
+        {"type": RESPONSE_START, "status": step.status, "headers": raw_headers(step.headers)},
+    )
+    parts = step.parts()
+    try:
+        async for part in parts:
+            await send({"type": RESPONSE_BODY, "body": part, "more_body": True})
+        await send({"type": RESPONSE_BODY, "body": b""})
+    finally:
+        close = getattr(parts, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class CutOff(OSError):

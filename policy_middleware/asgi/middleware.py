@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from policy_middleware.asgi.answering import send_answer, was_cut_off
+from policy_middleware.asgi.answering import send_answer, send_stream, was_cut_off
+from policy_middleware.asgi.leaving import while_client_stays
 from policy_middleware.asgi.masking import MaskingResponse, masked_scope
 from policy_middleware.asgi.passing import PassingResponse, Verify
 from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, raw_headers
@@ -16,7 +17,7 @@ from policy_middleware.gate import Gate, build_gate
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import PolicyError, SettingsError
 from policy_middleware.responses import Response
-from policy_middleware.steps import Proceed, ProceedMasked, Respond, drive_async
+from policy_middleware.steps import Proceed, ProceedMasked, Respond, RespondStream, drive_async
 
 MARKS_SCOPE_KEY: Final = "policy_middleware.marks"
 """What every policy middleware on the way here did with the request; the last one is that of the nearest.
@@ -90,7 +91,10 @@ class PolicyMiddleware:
             body = ReplayedBody(receive, request.header("content-length"))
             receive = body.receive
             try:
-                step = await drive_async(step, body.read, run_in_worker)
+                step = await drive_async(step, body.read, run_in_worker, partial(while_client_stays, receive))
+                if isinstance(step, RespondStream):
+                    await while_client_stays(receive, partial(send_stream, step, send))
+                    return
             except ClientLeft:
                 return
         try:

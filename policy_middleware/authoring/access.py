@@ -174,5 +174,7 @@ def _approvals(old: ApprovalSpec, new: ApprovalSpec) -> Access:
             _by_size(old.required, new.required),
             _by_size(-old.expires_in, -new.expires_in),
             _by_size(-old.use_within, -new.use_within),
+            _by_size(old.host_verified, new.host_verified),
+            Access.SAME if old.escalation == new.escalation else Access.UNCERTAIN,
         ]
     )

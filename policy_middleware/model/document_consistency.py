@@ -13,7 +13,8 @@ from typing import Final
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.findings import Finding
 from policy_middleware.model.json_reading import JSON, Path
-from policy_middleware.model.times import moment_seconds
+from policy_middleware.model.policy import ApprovalSpec
+from policy_middleware.model.times import duration_seconds, moment_seconds
 from policy_middleware.model.vocabulary import GUARDRAILS, INCIDENT
 from policy_middleware.model.when_parser import NOT_EVALUATED_YET
 
@@ -56,10 +57,24 @@ def _obligations(rule: Mapping[str, JSON], path: Path) -> Iterator[Finding]:
     for key, owner in BELONGS_TO.items():
         if key in rule and effect is not owner:
             yield (*path, key), f"belongs to effect {owner}, not to {effect}"
+    yield from _escalation(rule.get("approval"), (*path, "approval"))
     if effect is Effect.MASK and "mask" not in rule:
         yield (*path, "mask"), 'is missing; say what is masked, such as {"fields": {"**.email": "redact"}}'
     if "limit" in rule:
         yield (*path, "limit"), NOT_EVALUATED_YET
+
+
+def _escalation(approval: JSON, path: Path) -> Iterator[Finding]:
+    second = approval.get("escalate") if isinstance(approval, dict) else None
+    if not isinstance(approval, dict) or not isinstance(second, dict) or "after" not in second:
+        return
+    try:
+        after = duration_seconds(second["after"])
+        expires_in = duration_seconds(approval["expires_in"]) if "expires_in" in approval else None
+    except ValueError:
+        return  # reported where it stands
+    if after >= (ApprovalSpec().expires_in if expires_in is None else expires_in):
+        yield (*path, "escalate", "after"), "is not before the question expires, so nobody would be asked"
 
 
 def _window(rule: Mapping[str, JSON], path: Path) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from policy_middleware.model.conditions import ALWAYS
 from policy_middleware.model.count_parser import parse_per
 from policy_middleware.model.field_paths import parse_field_path
 from policy_middleware.model.json_reading import JSON, MAX_NESTING, kind_of, shown
-from policy_middleware.model.policy import ApprovalSpec, FieldMask, MaskOperator, MaskSpec
+from policy_middleware.model.policy import ApprovalSpec, EscalationSpec, FieldMask, MaskOperator, MaskSpec
 from policy_middleware.model.times import DURATION, MOMENT_EXAMPLE, duration_seconds, moment_seconds
 from policy_middleware.model.when_parser import ParsedWhen, parse_approvers, parse_when
 
@@ -213,6 +213,13 @@ class MaskModel(AuthoredModel):
         )
 
 
+class EscalationModel(AuthoredModel):
+    """Who may agree as well when nobody has for a while."""
+
+    after: Duration = Field(description="How long the question stands before they are asked too.")
+    approvers: Approvers = Field(description="What holds for one of them: role, user, subject.*.")
+
+
 class ApprovalModel(AuthoredModel):
     """Who has to agree before the request may run."""
 
@@ -229,10 +236,25 @@ class ApprovalModel(AuthoredModel):
     use_within: Duration = Field(
         _DEFAULT_APPROVAL.use_within, description="How long an approval can be used once given (1h)."
     )
+    verified: Literal["host", "asserted"] = Field(
+        "asserted",
+        description="host: only votes count of people whom the application itself has authenticated.",
+    )
+    escalate: Annotated[EscalationModel | None, BeforeValidator(_not_null)] = Field(
+        None, description="Who may agree as well when nobody has for a while."
+    )
 
     def spec(self) -> ApprovalSpec:
         """Return who has to agree as a value."""
-        return ApprovalSpec(self.approvers.condition, self.required, self.expires_in, self.use_within)
+        second = self.escalate
+        return ApprovalSpec(
+            self.approvers.condition,
+            self.required,
+            self.expires_in,
+            self.use_within,
+            self.verified == "host",
+            None if second is None else EscalationSpec(second.after, second.approvers.condition),
+        )
 
 
 class LimitModel(AuthoredModel):

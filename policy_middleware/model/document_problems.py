@@ -14,6 +14,7 @@ from policy_middleware.model.document_models import (
     BY_OPTIONS,
     ApprovalModel,
     DocumentModel,
+    EscalationModel,
     FieldMaskModel,
     LimitModel,
     MaskModel,
@@ -28,6 +29,7 @@ _OWNERS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
         "rules": RuleModel,
         "mask": MaskModel,
         "approval": ApprovalModel,
+        "escalate": EscalationModel,
         "limit": LimitModel,
         BY_OPTIONS: FieldMaskModel,
     }

@@ -158,6 +158,9 @@ def _warnings(model: DocumentModel, written: Mapping[str, JSON]) -> Iterator[Fin
         approval = rule.approval
         if approval is not None:
             yield from _below(("rules", index, "approval", "approvers"), approval.approvers.warnings)
+            if approval.escalate is not None:
+                second = approval.escalate.approvers
+                yield from _below(("rules", index, "approval", "escalate", "approvers"), second.warnings)
         if rule.effect == "require_approval" and (approval is None or approval.approvers.condition == ALWAYS):
             yield ("rules", index), _UNNAMED_APPROVERS
 

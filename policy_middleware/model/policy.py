@@ -51,13 +51,26 @@ class MaskSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class EscalationSpec:
+    """Who may agree as well, once the question has stood for `after` seconds."""
+
+    after: float
+    approvers: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalSpec:
-    """Who must agree, and for how long the question and the answer stand (seconds)."""
+    """Who must agree, and for how long the question and the answer stand (seconds).
+
+    `host_verified`: only people count whom the host application has authenticated.
+    """
 
     approvers: Condition = ALWAYS
     required: int = 1
     expires_in: float = 4 * 3600.0
     use_within: float = 3600.0
+    host_verified: bool = False
+    escalation: EscalationSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
