@@ -11,7 +11,7 @@ from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import PolicyDecision
 
 if TYPE_CHECKING:
-    from policy_middleware.decision_log.writer import DecisionLog
+    from policy_middleware.decision_log.log import DecisionLog
 
 
 class Observer(Protocol):

@@ -21,8 +21,9 @@ from typing import Final
 from pydantic_core import to_json
 
 from policy_middleware.decision_log.plain_data import MAX_ITEMS, Shortener, plain_text
+from policy_middleware.decision_log.trace import TraceContext
 from policy_middleware.model.context import RequestContext
-from policy_middleware.model.decision import ObservedRule, PolicyDecision
+from policy_middleware.model.decision import Matched, ObservedRule, Outcome, PolicyDecision
 from policy_middleware.model.vocabulary import TIME
 
 Record = Mapping[str, object]
@@ -30,10 +31,16 @@ Record = Mapping[str, object]
 
 DECISION: Final = "decision"
 GAP: Final = "gap"
+CHECKPOINT: Final = "checkpoint"
+LOG_CLOSED: Final = "log_closed"
 UNREADABLE: Final = "unreadable"
 OVERRIDDEN: Final = "overridden"
 """The field that marks what was recorded while a test had put other policies in force."""
+STALE: Final = "stale"
+INDETERMINATE: Final = "indeterminate"
+EVALUATION_TIMER: Final = "timer_policy_evaluation_ns"
 _PATH: Final = "policy/"
+_BY_POLICY: Final = (Matched.RULE, Matched.DEFAULT)
 _CLIENT: Final = "environment.ip"
 _DELETE: Final = "\x7f"
 
@@ -45,8 +52,14 @@ def decision_record(
     enforced: bool = True,
     refusal: str | None = None,
     approval_id: str | None = None,
-) -> Record:
-    """Build the record of one decision, made at `now` (seconds since the epoch)."""
+    trace: TraceContext | None = None,
+    evaluation_ns: int | None = None,
+    stale: bool = False,
+) -> dict[str, object]:
+    """Build the record of one decision, made at `now` (seconds since the epoch).
+
+    `stale` says that the store was away and the last good documents decided.
+    """
     outcome = decision.outcome
     tenant = (context.tenant if context is not None else "") or None
     attributes = context.attributes if context is not None else {}
@@ -71,7 +84,7 @@ def decision_record(
         "rule": outcome.rule_id,
         "document": outcome.document,
         "reason": plain_text(outcome.reason),
-        "matched": str(outcome.matched),
+        "matched": _matched(outcome, stale),
         "indeterminate": outcome.indeterminate,
         "observed": [_observed(rule) for rule in outcome.observed[:MAX_ITEMS]],
         "approval": approval_id,
@@ -79,6 +92,10 @@ def decision_record(
     }
     if refusal is not None:
         record["refusal"] = plain_text(refusal)
+    if trace is not None:
+        record["trace_id"], record["span_id"] = trace
+    if evaluation_ns is not None:
+        record["metrics"] = {EVALUATION_TIMER: evaluation_ns}
     if len(outcome.observed) > MAX_ITEMS:
         shortener.shortened.append("observed")
     if shortener.shortened:
@@ -86,7 +103,13 @@ def decision_record(
     return record
 
 
-def event_record(event: str, decision_id: str | None, now: float, details: Mapping[str, object]) -> Record:
+def event_record(
+    event: str,
+    decision_id: str | None,
+    now: float,
+    details: Mapping[str, object],
+    tenant: str | None = None,
+) -> dict[str, object]:
     """Build the record of what happened to a decision later; `details` cannot replace its own fields."""
     shortener = Shortener()
     own: dict[str, object] = {
@@ -95,29 +118,48 @@ def event_record(event: str, decision_id: str | None, now: float, details: Mappi
         "timestamp": timestamp(now),
         "labels": labels(os.getpid()),
     }
+    if tenant is not None:
+        own["tenant"] = tenant
     record = own | shortener.mapping(details) | own
     if shortener.shortened:
         record["shortened"] = shortener.shortened
     return record
 
 
-def overridden_record(build: Callable[..., Record], arguments: tuple[object, ...]) -> Record:
+def overridden_record(
+    build: Callable[..., dict[str, object]], arguments: tuple[object, ...]
+) -> dict[str, object]:
     """Build a record and mark that it speaks of policies which no store holds."""
     return {**build(*arguments), OVERRIDDEN: True}
 
 
-def gap_record(since: float, until: float, lost: int) -> Record:
-    """Build the record that stands for `lost` ones that did not fit into the queue, between two moments."""
-    return event_record(GAP, None, until, {"lost": lost, "since": timestamp(since)})
+def gap_record(
+    since: float, until: float, lost: int, details: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Build the record that stands for `lost` ones between two moments.
+
+    Without details they did not fit into the queue; else `sink` names what failed to take the records from
+    `first_seq` to `last_seq`.
+    """
+    return event_record(GAP, None, until, {"lost": lost, "since": timestamp(since), **(details or {})})
 
 
-def unreadable_record(decision_id: str | None, error: Exception, now: float) -> Record:
+def unreadable_record(decision_id: str | None, error: Exception, now: float) -> dict[str, object]:
     """Build the record that stands for one that could not be built; names the kind of error only."""
     return event_record(UNREADABLE, decision_id, now, {"error": type(error).__name__})
 
 
 def json_line(record: Record) -> str:
-    """Return a record as one line of ASCII JSON: no control character, no escape sequence, no line break."""
+    """Return a record as one line of ASCII JSON: no control character, no escape sequence, no line break.
+
+    Of a record that has its place in the log it is the line that all sinks share.
+    """
+    line = getattr(record, "line", None)
+    return encoded(record) if line is None else str(line)
+
+
+def encoded(record: Record) -> str:
+    """Encode a record, whether it has its place in the log or not."""
     # Pydantic's serializer takes a third of the time, but leaves what is not ASCII as it is.
     line = to_json(record)
     text = (
@@ -153,6 +195,15 @@ def _package_version() -> str:
         return version("policy-middleware")
     except PackageNotFoundError:  # run from a source tree that was never installed
         return "unknown"
+
+
+def _matched(outcome: Outcome, stale: bool) -> str:
+    """Return what decided, as one word; `rule` and `indeterminate` are told apart by fields of their own."""
+    if outcome.matched not in _BY_POLICY:
+        return str(outcome.matched)
+    if stale:
+        return STALE
+    return INDETERMINATE if outcome.indeterminate else str(outcome.matched)
 
 
 def _observed(rule: ObservedRule) -> dict[str, object]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
-from urllib.parse import unquote
+from typing import Final
 
-from policy_middleware.decision_log.file_sink import FileSink
+from policy_middleware.decision_log.file_sink import open_file_sink
 from policy_middleware.decision_log.logging_sink import LoggingSink
+from policy_middleware.decision_log.otel_sink import OpenTelemetrySink
 from policy_middleware.decision_log.record import Record
+from policy_middleware.decision_log.sink import Sink
 from policy_middleware.decision_log.stream_sink import StreamSink
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.stores.protocol import Store
@@ -17,17 +18,7 @@ from policy_middleware.stores.redis_store import RedisStore
 
 _FILE: Final = "file://"
 _STREAM: Final = "redis"
-
-
-@runtime_checkable
-class Sink(Protocol):
-    """Takes records, in batches and in order, in the writer's thread; it may block and may raise."""
-
-    def write(self, records: Sequence[Record]) -> None:
-        """Write the records; they are plain JSON data and must not be changed."""
-
-    def close(self) -> None:
-        """Let go of what the sink holds; called once, after the last record."""
+_OTEL: Final = "otel"
 
 
 class CallableSink:
@@ -48,15 +39,17 @@ class CallableSink:
         """Do nothing: the function is the application's."""
 
 
-def open_sinks(spec: object, store: Store | None = None) -> tuple[Sink, ...]:
+def open_sinks(spec: object, store: Store | None = None, *, spill: Path | None = None) -> tuple[Sink, ...]:
     """Return the sinks that `spec` names, one or several; as text, several are separated by commas.
 
-    `logging`, `file:///path` (JSON Lines), `redis` (a capped stream in the policy store), `auto` (logging,
-    and the stream where the store is Redis), a callable, or a Sink. Raises SettingsError for anything else.
+    `logging`, `file:///path` (JSON Lines), `redis` (a capped stream in the policy store), `otel`
+    (OpenTelemetry), `auto` (logging, and the stream where the store is Redis), a callable, or a Sink. The
+    stream's records wait in the directory `spill` while the server is away. Raises SettingsError for anything
+    else, and MissingExtra.
     """
     if isinstance(spec, str):
         names = [name.strip() for name in spec.split(",")]
-        return tuple(sink for name in dict.fromkeys(names) for sink in _named_sinks(name, store))
+        return tuple(sink for name in dict.fromkeys(names) for sink in _named_sinks(name, store, spill))
     if isinstance(spec, Sink) or callable(spec):
         return (_sink(spec),)
     if not isinstance(spec, Sequence) or not spec:
@@ -66,7 +59,7 @@ def open_sinks(spec: object, store: Store | None = None) -> tuple[Sink, ...]:
     return tuple(
         sink
         for item in spec
-        for sink in (_named_sinks(item, store) if isinstance(item, str) else (_sink(item),))
+        for sink in (_named_sinks(item, store, spill) if isinstance(item, str) else (_sink(item),))
     )
 
 
@@ -78,21 +71,22 @@ def _sink(item: object) -> Sink:
     raise SettingsError(f"decision_log: {item!r} is neither the name of a sink nor a callable")
 
 
-def _named_sinks(name: str, store: Store | None) -> tuple[Sink, ...]:
+def _named_sinks(name: str, store: Store | None, spill: Path | None) -> tuple[Sink, ...]:
     if name == "logging":
         return (LoggingSink(),)
     if name == "auto":
-        return (LoggingSink(), StreamSink(store)) if isinstance(store, RedisStore) else (LoggingSink(),)
+        return (
+            (LoggingSink(), StreamSink(store, spill)) if isinstance(store, RedisStore) else (LoggingSink(),)
+        )
     if name == _STREAM:
         if isinstance(store, RedisStore):
-            return (StreamSink(store),)
+            return (StreamSink(store, spill),)
         raise SettingsError("decision_log: 'redis' keeps records in the policy store, and that is not Redis")
     if name.startswith(_FILE):
-        path = unquote(name.removeprefix(_FILE))
-        if not path.startswith("/"):
-            raise SettingsError(f"decision_log: {name!r}: write file:///path with three slashes")
-        return (FileSink(Path(path)),)
+        return (open_file_sink(name),)
+    if name == _OTEL:
+        return (OpenTelemetrySink(),)
     raise SettingsError(
-        f"decision_log: unknown sink {name!r}; known are 'auto', 'logging', 'redis', 'file:///path' "
+        f"decision_log: unknown sink {name!r}; known are 'auto', 'logging', 'redis', 'otel', 'file:///path' "
         "and any callable"
     )

@@ -61,6 +61,10 @@ class KeyLayout:
         """The stream of decision records."""
         return f"{self.prefix}decisions"
 
+    def decision_writer(self, writer: str) -> str:
+        """The number of the last record that a process has added to the stream; in the stream's slot."""
+        return f"{self.prefix}decision-writer:{{{self.decisions()}}}:{writer}"
+
     def document_name(self, key: str) -> str | None:
         """Return the name of the document a key holds; None when it is no well-formed document key."""
         start = self.documents + "{"

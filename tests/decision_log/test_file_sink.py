@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -49,7 +48,7 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     sink = FileSink(full)
     with pytest.raises(OSError, match="No space"):
         sink.write([{"n": 1}])
-    os.close(sink._descriptor or 0)
+    sink.close()
 
 
 def test_records_are_read_back_and_a_cut_line_is_passed_over(tmp_path: Path) -> None:
