@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -12,9 +12,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
 from policy_middleware.gate import Gate, build_gate
+from policy_middleware.start_up import Remark, log_remarks
 from policy_middleware.steps import FinalStep, Proceed, ProceedMasked, Respond, drive
 from policy_middleware.wsgi import EnvironView, is_decided, mark_decided
 from policy_middleware.wsgi_input import INPUT, KeptInput, has_body, keep_input, read_body
+from policy_middleware_flask import start_up
 from policy_middleware_flask.passage import Passage
 from policy_middleware_flask.request import FlaskView, take_unmaskable
 from policy_middleware_flask.routes import RoutePolicies, check_routes
@@ -53,7 +55,7 @@ class Guard:
         check_routes(app, gate.settings.prefix)
         self.gate: Final = gate
         self._routes = RoutePolicies(gate.routes)
-        self._routes_checked = False
+        self._looked_over = False
         self._passage_key = f"policy_middleware.flask.{id(self):x}"
         self._wsgi_app = app.wsgi_app
         self._dispatch_request = app.dispatch_request
@@ -65,10 +67,11 @@ class Guard:
     def answer(self, app: Flask, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request as the app's `wsgi_app`."""
         gate = self.gate
-        if not self._routes_checked:
-            # Routes may be added until the first request.
+        if not self._looked_over:
+            # Routes, hooks and wrappers may be added until the first request.
             check_routes(app, gate.settings.prefix)
-            self._routes_checked = True
+            self._looked_over = True
+            log_remarks(self.remarks(app))
         if is_decided(environ, gate):
             return self._wsgi_app(environ, start_response)
         if has_body(environ):
@@ -111,6 +114,10 @@ class Guard:
         if final.decision is not None:
             mark_decided(current.environ, self.gate)
         return self._dispatch_request(*context)
+
+    def remarks(self, app: Flask) -> Iterator[Remark]:
+        """Remark on where the policy stands in the complete app."""
+        return start_up.inspect(app, self.gate.settings, self._wsgi_app)
 
     def _undecided(self, environ: WSGIEnvironment) -> FinalStep:
         """Say what becomes of a successful response that no decision of this guard preceded."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flask import Flask
 
 from policy_middleware.routing import ListedRoute, exempted, routes_table
 from policy_middleware.settings import DEFAULT_EXEMPT
+from policy_middleware.start_up import Remark, remarks
 from policy_middleware_flask.extension import EXTENSION
 from policy_middleware_flask.routes import RoutePolicies
 
@@ -21,3 +24,15 @@ def list_routes(app: Flask) -> list[ListedRoute]:
         for rule in app.url_map.iter_rules()
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
+
+
+def inspect_application(app: Flask) -> Iterator[Remark]:
+    """Remark on the app's settings, and on where its policy middleware stands."""
+    installed = app.extensions.get(EXTENSION)
+    if installed is None:
+        yield Remark(
+            "installation", "the app has no PolicyMiddleware: nothing is decided", "PolicyMiddleware(app)"
+        )
+        return
+    yield from remarks(installed.gate.settings, installed.gate.enforcer.settings)
+    yield from installed.remarks(app)

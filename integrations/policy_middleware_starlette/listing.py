@@ -18,8 +18,10 @@ from policy_middleware.routing import (
     routes_table,
 )
 from policy_middleware.settings import DEFAULT_EXEMPT
+from policy_middleware.start_up import Remark
 from policy_middleware_starlette.middleware import PolicyMiddleware
 from policy_middleware_starlette.route_list import RouteList
+from policy_middleware_starlette.start_up import inspect
 
 _VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -42,6 +44,11 @@ def list_routes(app: Starlette) -> list[ListedRoute]:
 
     routes = route_lists.below(app)
     return [] if routes is None else list(_listed(routes, "", policy_of))
+
+
+def inspect_application(app: Starlette) -> Iterator[Remark]:
+    """Remark on the application's settings, and on where its policy middleware stands."""
+    return inspect(app)
 
 
 def _listed(

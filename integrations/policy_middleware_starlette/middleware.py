@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import ClassVar, Final
 
-from starlette.middleware.cors import CORSMiddleware
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 
 from policy_middleware.asgi import AsgiRequest
@@ -14,7 +14,9 @@ from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.responses import ProblemType, Response, problem
+from policy_middleware.start_up import log_remarks
 from policy_middleware.steps import Respond
+from policy_middleware_starlette import start_up
 from policy_middleware_starlette.pages import render_forbidden_page
 from policy_middleware_starlette.resolver import RouteResolver, what_ran_instead
 from policy_middleware_starlette.route_list import RouteList
@@ -54,11 +56,7 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
         self._resolver: Final = RouteResolver(self.gate.routes)
         self._routes = self.route_list_class.below(app)
         self._warned = False
-        if any(isinstance(layer, CORSMiddleware) for layer in stack_below(app)):
-            log.warning(
-                "CORSMiddleware is installed inside PolicyMiddleware, so preflight requests are decided by "
-                "policy and denials reach browsers as CORS errors: add CORSMiddleware after PolicyMiddleware"
-            )
+        log_remarks(start_up.inside([type(layer) for layer in stack_below(app)], self.gate.settings))
 
     def request_of(self, scope: Scope) -> AsgiRequest:
         """Return the request with the route that will run; our own pages come before the router."""
@@ -109,7 +107,13 @@ class PolicyMiddleware(AsgiPolicyMiddleware):
         return None
 
     def check_start_up(self, scope: Scope) -> None:
-        """Raise SettingsError when the application has routes where the package serves its own pages."""
+        """Tell what only the complete application shows.
+
+        Raises SettingsError when it has routes where the package serves its own pages.
+        """
+        app = scope.get("app")
+        if isinstance(app, Starlette):
+            log_remarks(start_up.around(app, self.gate.settings))
         routes = self._routes or self._routes_for(scope)
         for candidate in routes.candidates() if routes is not None else ():
             template = candidate.template

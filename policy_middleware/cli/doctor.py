@@ -12,14 +12,15 @@ from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.options import output_option, store_options
 from policy_middleware.cli.output import print_json, print_table
 from policy_middleware.cli.places import StorePlace
-from policy_middleware.cli.routes import list_routes
+from policy_middleware.cli.routes import list_routes, loaded_application
 from policy_middleware.cli.status import standings
+from policy_middleware.start_up import Remark
 from policy_middleware.stores.diagnosis import Diagnosis, Level, diagnose
 from policy_middleware.stores.protocol import Store
 
 
 @click.command()
-@click.option("--app", metavar="MODULE:APP", help="Look the routes of this application over, too.")
+@click.option("--app", metavar="MODULE:APP", help="Look this application over, too.")
 @store_options
 @output_option
 def doctor(app: str | None, place: StorePlace, output: str) -> None:
@@ -30,7 +31,7 @@ def doctor(app: str | None, place: StorePlace, output: str) -> None:
     with place.store() as store:
         findings = [*diagnose(store), *_documents(store)]
     if app is not None:
-        findings += _routes(app)
+        findings += [*_routes(app), *_set_up(app)]
     if output == "json":
         print_json([asdict(finding) for finding in findings])
     else:
@@ -76,3 +77,13 @@ def _routes(app: str) -> Iterator[Diagnosis]:
             f"the routes below {', '.join(opaque)} are not known, so rules see one action for all of them",
             "name actions for them in the routes setting, or install the middleware in the mounted one",
         )
+
+
+def _set_up(app: str) -> Iterator[Diagnosis]:
+    """Say what each adapter says at start-up, and Django's system checks."""
+    with loaded_application(app) as (framework, target):
+        found: list[Remark] = list(framework.inspect_application(target))
+    for remark in found:
+        yield Diagnosis(Level.WARNING, remark.subject, remark.finding, remark.remedy)
+    if not found:
+        yield Diagnosis(Level.OK, "set-up", "the policy middleware stands where it belongs")

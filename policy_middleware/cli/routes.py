@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterable
-from typing import BinaryIO, Final
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -47,8 +49,9 @@ def routes(
 ) -> None:
     """List every route of APP with its action, tags and the rules that can touch it.
 
-    APP is `module:application` of a FastAPI, Starlette or Flask application, or the settings module of a
-    Django project. Rules are those of --policy, or with --tenant those of the store, guardrails included.
+    APP is `module:application` (or `module:create_app()`) of a FastAPI, Starlette or Flask application, or
+    the settings module of a Django project. Rules are those of --policy, or with --tenant those of the store,
+    guardrails included.
     A route is covered when it is exempt or some rule can touch it.
     """
     listed = list_routes(app)
@@ -95,32 +98,46 @@ def known_actions(app: str) -> tuple[frozenset[str], frozenset[str]]:
 
 def list_routes(app: str) -> list[ListedRoute]:
     """Import an application by its name and return its routes, or end the command with a usage error."""
+    with loaded_application(app) as (listing, target):
+        found: list[ListedRoute] = listing.list_routes(target)
+    return found
+
+
+@contextmanager
+def loaded_application(app: str) -> Iterator[tuple[ModuleType, object]]:
+    """Import an application by its name, such as `shop:app` or `shop:create_app()`.
+
+    Yields the listing module of its framework and the application: None for Django, which is named by its
+    settings. What cannot be imported, then or in the block, is a usage error.
+    """
     module, _, attribute = app.partition(":")
     sys.path.insert(0, os.getcwd())  # as uvicorn, gunicorn and flask do
     try:
         if not attribute:
             os.environ["DJANGO_SETTINGS_MODULE"] = module
             importlib.import_module(module)
-            return _listing("django", None)
-        target: object = importlib.import_module(module)
+            yield importlib.import_module(_LISTINGS["django"]), None
+            return
+        target: Any = importlib.import_module(module)
         for name in attribute.split("."):
-            target = getattr(target, name)
+            target = getattr(target, name.removesuffix("()"))
+            if name.endswith("()"):
+                target = target()
+        yield importlib.import_module(_listing_of(target, app)), target
     except (ImportError, AttributeError) as error:
         raise click.UsageError(f"{app}: cannot be imported ({error})") from error
     finally:
         sys.path.pop(0)
+
+
+def _listing_of(target: object, app: str) -> str:
     for base in type(target).__mro__:
         framework = base.__module__.partition(".")[0]
         if framework in _LISTINGS:
-            return _listing(framework, target)
+            return _LISTINGS[framework]
     raise click.UsageError(
         f"{app}: a {type(target).__name__} is no FastAPI, Starlette, Flask or Django application"
     )
-
-
-def _listing(framework: str, app: object) -> list[ListedRoute]:
-    found: list[ListedRoute] = importlib.import_module(_LISTINGS[framework]).list_routes(app)
-    return found
 
 
 def _documents(policy: BinaryIO | None, tenant: str | None, place: StorePlace) -> list[PolicyDocument]:

@@ -9,6 +9,8 @@ import pytest
 from flask import Flask, Response, abort, g, redirect, request, send_file, session, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from policy_middleware.attributes import header
 from policy_middleware.enforcer import PolicyEnforcer
@@ -16,6 +18,7 @@ from policy_middleware.model.errors import SettingsError
 from policy_middleware.routing import policy_action
 from policy_middleware.wsgi import PolicyMiddleware as WsgiPolicyMiddleware
 from policy_middleware_flask import PolicyMiddleware, policy_decided
+from policy_middleware_flask.listing import inspect_application
 
 from .asgi_policies import ALLOW_ALL, DENY_ALL, MASK_ALL, SOURCES, only
 
@@ -470,3 +473,69 @@ def test_listeners_hear_of_every_decision(app: Flask, enforcer: PolicyEnforcer) 
         get(app)
         get(app, "/healthz")
     assert heard == [(app, "allow"), (app, "deny")]
+
+
+# -- what is told at start-up --------------------------------------------------------------------------------
+
+
+def told(app: Flask, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Answer two requests; return what was told, which the doctor has to say as well."""
+    caplog.clear()
+    get(app)
+    get(app)
+    messages = [message for message in caplog.messages if message.startswith("start-up: ")]
+    seen = {f"start-up: {remark}" for remark in inspect_application(app)}
+    assert set(messages) <= seen
+    return messages
+
+
+@pytest.mark.parametrize(
+    ("package", "says"),
+    [("flask_cors.extension", "preflight"), ("flask_compress.flask_compress", "compresses")],
+)
+def test_an_extension_that_works_inside_is_told_once(
+    app: Flask, enforcer: PolicyEnforcer, caplog: pytest.LogCaptureFixture, package: str, says: str
+) -> None:
+    def hook(response: Response) -> Response:
+        return response
+
+    hook.__module__ = package
+    install(app, enforcer)
+    app.after_request(hook)
+    (message,) = told(app, caplog)
+    assert says in message
+
+
+def test_who_answers_preflights_around_the_app_is_told_nothing(
+    app: Flask, enforcer: PolicyEnforcer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hook(response: Response) -> Response:
+        return response
+
+    hook.__module__ = "flask_cors.extension"
+    app.after_request(hook)
+    install(app, enforcer)
+    inner = app.wsgi_app
+    app.wsgi_app = lambda environ, start_response: inner(environ, start_response)  # type: ignore[method-assign]
+    assert told(app, caplog) == []
+
+
+def test_wsgi_middlewares_on_the_wrong_side_are_told(
+    app: Flask, enforcer: PolicyEnforcer, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {})  # type: ignore[method-assign]
+    install(app, enforcer, trusted_proxies="127.0.0.1")
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    inside, proxy = told(app, caplog)
+    assert "DispatcherMiddleware is installed inside" in inside
+    assert "ProxyFix(x_for=0)" in proxy
+
+
+def test_debug_mode_is_told(app: Flask, enforcer: PolicyEnforcer, caplog: pytest.LogCaptureFixture) -> None:
+    app.debug = True
+    (message,) = told(install(app, enforcer), caplog)
+    assert "debug mode" in message
+
+
+def test_an_app_without_the_extension_is_told_by_the_doctor(app: Flask) -> None:
+    assert "nothing is decided" in str(next(inspect_application(app)))

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -21,6 +22,7 @@ from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.routing import policy_action, policy_exempt
 from policy_middleware_starlette import PolicyMiddleware
+from policy_middleware_starlette.start_up import inspect
 
 from .asgi_calls import IDENTITY, Exchange, Receive, Send, ask, http_scope
 from .asgi_policies import ALLOW_ALL, DENY_ALL, MASK_ALL, SOURCES, only
@@ -316,3 +318,65 @@ async def test_a_middleware_of_a_mount_may_refuse_by_itself_but_not_answer(
     enforcer.publish("acme", ALLOW_ALL)
     exchange = await ask(app, "/area/docs/7")
     assert exchange.status == answered
+
+
+class CacheMiddleware:
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class BrotliMiddleware(CacheMiddleware):
+    pass
+
+
+AUTHENTICATION = (AuthenticationMiddleware, {"backend": None})
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside", "more", "says"),
+    [
+        ([], [(CORSMiddleware, {})], {}, "CORSMiddleware is installed inside"),
+        ([], [(GZipMiddleware, {})], {}, "GZipMiddleware is installed inside"),
+        ([], [(BrotliMiddleware, {})], {}, "BrotliMiddleware is installed inside"),
+        ([], [AUTHENTICATION], {"subject": None}, "AuthenticationMiddleware is installed inside"),
+        ([], [(CacheMiddleware, {})], {}, "CacheMiddleware is installed inside"),
+        ([(CacheMiddleware, {})], [], {}, "CacheMiddleware is installed outside"),
+        ([(CORSMiddleware, {}), (GZipMiddleware, {}), AUTHENTICATION], [AUTHENTICATION], {}, None),
+    ],
+)
+def test_a_middleware_on_the_wrong_side_is_told_at_start_up_and_by_the_doctor(
+    enforcer: PolicyEnforcer,
+    caplog: pytest.LogCaptureFixture,
+    outside: list[Any],
+    inside: list[Any],
+    more: dict[str, Any],
+    says: str | None,
+) -> None:
+    app = Starlette(routes=routes())
+    for kind, keywords in inside:
+        app.add_middleware(kind, **keywords)
+    app.add_middleware(PolicyMiddleware, **options(enforcer, trusted_proxies="192.0.2.7", **more))
+    for kind, keywords in outside:
+        app.add_middleware(kind, **keywords)
+    with caplog.at_level(logging.WARNING, logger="policy_middleware"), TestClient(app):
+        pass
+    told = [message for message in caplog.messages if "Middleware" in message]
+    seen = [str(remark) for remark in inspect(app) if "Middleware" in str(remark)]
+    assert len(told) == len(seen) == (says is not None)
+    assert says is None or (says in told[0] and says in seen[0])
+
+
+def test_debug_pages_are_told_at_start_up(enforcer: PolicyEnforcer, caplog: pytest.LogCaptureFixture) -> None:
+    app = Starlette(debug=True, routes=routes())
+    app.add_middleware(PolicyMiddleware, **options(enforcer))
+    with caplog.at_level(logging.WARNING, logger="policy_middleware"), TestClient(app):
+        pass
+    assert "debug mode" in caplog.text
+
+
+def test_an_application_without_the_middleware_is_told_by_the_doctor() -> None:
+    (remark,) = inspect(Starlette(routes=routes()))
+    assert "nothing outside its mounts is decided" in str(remark)

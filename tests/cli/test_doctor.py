@@ -51,3 +51,53 @@ def test_an_application_is_looked_over_as_well(redis_shell: Shell) -> None:
     )
     assert said.code == 0, said.err
     assert _findings(said)["routes"] == "ok"
+
+
+APP = """
+from flask import Flask
+from policy_middleware.attributes import header
+from policy_middleware_flask import PolicyMiddleware
+
+def create_app():
+    app = Flask(__name__)
+    PolicyMiddleware(app, tenant=header("X-Tenant-ID"), mode="observe")
+    return app
+"""
+
+
+def test_what_is_told_at_start_up_is_told_by_the_doctor_too(redis_shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(APP)
+    said = redis_shell.process(
+        "doctor", "--app", "shop:create_app()", "-o", "json", PYTHONPATH=f"{tmp_path}:{ROOT}"
+    )
+    assert said.code == 0, said.err
+    findings = _findings(said)
+    assert findings["trusted_proxies"] == findings["mode"] == "warning"
+
+
+def test_a_missing_extra_is_named_in_one_line(redis_shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "jwt.py").write_text("raise ImportError('not installed')")
+    (tmp_path / "shop.py").write_text(
+        "from policy_middleware.attributes import jwt_bearer\n"
+        "identity = jwt_bearer('a secret of at least thirty-two bytes', "
+        "issuer='i', audience='a', algorithms=['HS256'])\n"
+    )
+    said = redis_shell.process("doctor", "--app", "shop:app", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert said.code == 2
+    assert 'pip install "policy-middleware[jwt]"' in said.err
+
+
+DJANGO = """
+SECRET_KEY = "of the tests"
+ROOT_URLCONF = "urls"
+MIDDLEWARE = ["policy_middleware_django.PolicyMiddleware", "django.middleware.gzip.GZipMiddleware"]
+POLICY_MIDDLEWARE = {"TENANT": lambda request: "acme"}
+"""
+
+
+def test_a_django_project_is_looked_over_by_its_settings(redis_shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "settings.py").write_text(DJANGO)
+    (tmp_path / "urls.py").write_text("urlpatterns = []")
+    said = redis_shell.process("doctor", "--app", "settings", "-o", "json", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert said.code == 0, said.err
+    assert _findings(said)["W006"] == "warning"
