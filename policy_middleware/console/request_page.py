@@ -1,0 +1,83 @@
+"""One request: everything somebody needs to decide on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policy_middleware.approvals import ApprovalQueue, ApprovalTask
+from policy_middleware.console.history import (
+    SIMILAR_LOOKED_AT,
+    Happening,
+    Precedents,
+    history_of,
+    precedents_of,
+)
+from policy_middleware.console.people import people_of
+from policy_middleware.console.queue_page import path_of
+from policy_middleware.console.redaction import mask_of, redacted_query
+from policy_middleware.console.standing import Standing, standing_of
+from policy_middleware.console.visitor import Visitor
+from policy_middleware.enforcer import PolicyEnforcer
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One rule that asks for approval."""
+
+    document: str
+    rule_id: str
+    reason: str
+    people: str
+    required: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """Everything the page of one request shows; `redacted` says that mask rules hide parts of it."""
+
+    task: ApprovalTask
+    standing: Standing
+    path: str
+    target: str
+    redacted: bool
+    demands: tuple[Demand, ...]
+    history: tuple[Happening, ...]
+    precedents: Precedents
+
+
+def request_page(enforcer: PolicyEnforcer, task: ApprovalTask, visitor: Visitor, now: float) -> RequestPage:
+    """Bring together what is known of a request; raises StoreUnavailable when it cannot be looked up.
+
+    Without the tenant's policy nothing of the request itself could be redacted, so that is an error as well.
+    """
+    policies = enforcer.snapshots.current(task.tenant) or enforcer.snapshots.load(task.tenant)
+    mask = mask_of(policies)
+    summary = task.summary
+    query = redacted_query(summary.query, mask)
+    latest = enforcer.approvals.list(task.tenant, limit=SIMILAR_LOOKED_AT)
+    return RequestPage(
+        task=task,
+        standing=standing_of(task, visitor, now),
+        path=path_of(task),
+        target=f"{summary.path}?{query}" if query else summary.path,
+        redacted=mask is not None,
+        demands=tuple(
+            Demand(
+                part.requirement.document,
+                part.requirement.rule_id,
+                part.requirement.reason,
+                people_of(part.requirement.approval.approvers),
+                part.required,
+                part.received,
+            )
+            for part in task.progress
+        ),
+        history=tuple(history_of(task)),
+        precedents=precedents_of(task, latest.tasks),
+    )
+
+
+def visible_task(queue: ApprovalQueue, visitor: Visitor, tenant: str, task_id: str) -> ApprovalTask | None:
+    """Return a task that the visitor may see; a foreign one is as unknown as a missing one."""
+    return queue.get(tenant, task_id) if tenant in visitor.tenants else None
