@@ -14,6 +14,7 @@ from policy_middleware.endpoints import Endpoints
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.extraction import Extraction, Refused, await_sources, read_from_body, run_sources
+from policy_middleware.inbox_door import open_door
 from policy_middleware.masking import ResponseMask
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Matched, PolicyDecision
@@ -76,6 +77,7 @@ class Gate:
         self._exempt_starts = tuple(self._exempt)
         self._exempt_below = tuple(path + "/" for path in self._exempt)
         self._endpoints = Endpoints(enforcer, settings)
+        self._door = open_door(enforcer, settings, self._extraction)
         self._outages = Outages()
         self._current = enforcer.snapshots.current
         self._record = enforcer.decision_log.append
@@ -101,6 +103,8 @@ class Gate:
         # One look, and nearly no path is left whose segments have to be compared.
         if path.startswith(self._exempt_starts) and self.exempts(path):
             return _EXEMPT
+        if self._door is not None and self._door.leads_to(path):
+            return self._door.open(view)
         return self._gather(view) if self._gathers else self._decide(view, _NOTHING_GATHERED)
 
     def undecided(self, view: RequestView) -> FinalStep:

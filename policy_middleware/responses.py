@@ -83,6 +83,11 @@ _TITLES: Final[Mapping[ProblemType, tuple[int, str]]] = {
 }
 
 
+def problem_status(kind: ProblemType) -> int:
+    """Return the HTTP status that a kind of refusal is answered with."""
+    return _TITLES[kind][0]
+
+
 def problem(
     kind: ProblemType,
     detail: str,

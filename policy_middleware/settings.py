@@ -107,6 +107,10 @@ class GateSettings(_Settings):
     routes: Mapping[str, object] = Field(default_factory=dict)
     exempt: Paths = DEFAULT_EXEMPT
     prefix: str = "/_policy"
+    approver: SourceSpec = None
+    """Who is in front of the inbox: a callable of the request that returns an Approver, or None for nobody."""
+    inbox: bool | None = None
+    """Serve the inbox page; None: where there is an `approver`."""
     mode: Literal["enforce", "observe"] = "enforce"
     on_missing_identity: Literal["401", "anonymous"] = "401"
     on_missing_tenant: str = "400"
