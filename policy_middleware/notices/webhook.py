@@ -61,6 +61,7 @@ class Webhook:
         if parts.scheme == "http":
             log.warning("notices to %s are signed, but sent unencrypted", self._shown_url)
         self._gone = self._closed = False
+        self._thread: threading.Thread | None = None
         self._reset()
         _living.add(self)
 
@@ -109,7 +110,7 @@ class Webhook:
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
         self._busy = False
-        self._thread: threading.Thread | None = None
+        self._thread = None
 
     def _run(self) -> None:
         while (notice := self._next()) is not None:
