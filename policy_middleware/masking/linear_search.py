@@ -1,0 +1,116 @@
+"""RE2, the only engine that searches response text: linear in the text, whatever the pattern.
+
+Text and patterns are bytes in Latin-1, one byte per character (`normalized.py` makes them so): offsets need
+no translation, and RE2 is 2.5 to 3 times faster than over `str`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from policy_middleware.model.errors import SettingsError
+
+_MAX_MEMORY: Final = 64 << 20
+"""Bytes for the DFA's states. With the default of 8 MiB long patterns run out and fall back to an NFA that is
+five times slower."""
+
+
+class SearchError(ValueError):
+    """RE2 refuses the pattern."""
+
+
+class Match(Protocol):
+    """The two methods of RE2's match that are used here."""
+
+    def start(self) -> int: ...
+
+    def end(self) -> int: ...
+
+
+class Searcher:
+    """One compiled pattern."""
+
+    __slots__ = ("_compiled", "program_size")
+
+    def __init__(self, pattern: bytes) -> None:
+        """Compile `pattern`; raises SearchError when RE2 refuses it, SettingsError without the extra."""
+        re2 = _re2()
+        try:
+            self._compiled = re2.compile(pattern, _options())
+        except re2.error as error:
+            raise SearchError(_told(error)) from None
+        self.program_size: int = self._compiled.programsize
+
+    def search(self, text: bytes, start: int = 0) -> Match | None:
+        """Return the leftmost match at or after `start`; what lies before it is seen by `\\b`."""
+        found: Match | None = self._compiled.search(text, start)
+        return found
+
+    def finditer(self, text: bytes, start: int = 0) -> Iterator[Match]:
+        """Return the matches from `start` on, left to right, none overlapping another."""
+        found: Iterator[Match] = self._compiled.finditer(text, start)
+        return found
+
+    def match(self, text: bytes, start: int, end: int) -> Match | None:
+        """Return the match that begins at `start` and does not reach beyond `end`."""
+        found: Match | None = self._compiled.match(text, start, end)
+        return found
+
+
+class PresenceSet:
+    """Tells in one pass which of many patterns occur anywhere in a text."""
+
+    __slots__ = ("_everything", "_set")
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        """Compile `patterns`; raises SearchError when RE2 refuses one, SettingsError without the extra."""
+        re2 = _re2()
+        self._everything = list(range(len(patterns)))
+        self._set = re2.Set.SearchSet(_options())
+        try:
+            # RE2 answers "no match" also when it ran out of memory or was never compiled. The empty pattern
+            # matches always, so an answer without it is no answer (and then every pattern is searched).
+            for pattern in (b"", *patterns):
+                self._set.Add(pattern)
+        except re2.error as error:
+            raise SearchError(_told(error)) from None
+        self._set.Compile()
+
+    def present(self, text: bytes) -> Sequence[int]:
+        """Return the positions of the patterns that occur in `text`; of all of them when RE2 gave up."""
+        found = self._set.Match(text)
+        if not found or 0 not in found:
+            return self._everything
+        return [position - 1 for position in found if position]
+
+
+def require_engine() -> None:
+    """Raise SettingsError unless RE2 is installed."""
+    _re2()
+
+
+def _re2() -> Any:
+    try:
+        import re2  # type: ignore[import-untyped]
+    except ImportError:
+        raise SettingsError(
+            "detecting entities and patterns in responses needs RE2: pip install 'policy-middleware[mask]'"
+        ) from None
+    return re2
+
+
+@lru_cache(maxsize=1)
+def _options() -> Any:
+    options = _re2().Options()
+    options.encoding = options.Encoding.LATIN1
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = _MAX_MEMORY
+    return options
+
+
+def _told(error: Exception) -> str:
+    message = error.args[0] if error.args else error
+    return message.decode("latin-1") if isinstance(message, bytes) else str(message)

@@ -1,0 +1,171 @@
+"""The view in which patterns are searched: what a reader sees, one byte per character.
+
+Full-width and other compatibility forms become the ASCII they stand for (NFKC), digits of every script
+become 0-9, every dash a hyphen, every space a space; characters without width vanish. What remains outside
+ASCII becomes one of a few bytes: a letter of another script is `LETTER`, anything else `SYMBOL`; characters
+that an operator's own pattern names get bytes of their own. So no evasion by look-alike code points hides a
+value, and a byte offset is a character offset.
+
+A letter of another script that looks like an ASCII one is a letter, not its look-alike: Cyrillic o, say.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+JOINT: Final = 0x00
+"""Stands between texts that are searched together; no pattern matches it. U+0000 itself is a SYMBOL."""
+SYMBOL: Final = 0xFE
+LETTER: Final = 0xFF
+_IRREGULAR: Final = "\xad"
+"""Placeholder of a character whose view is not exactly one byte long."""
+_FIRST_OWN, _LAST_OWN = 0x80, 0xFC
+_OWN_BYTES: Final = [code for code in range(_FIRST_OWN, _LAST_OWN + 1) if code != ord(_IRREGULAR)]
+MOST_OWN_CHARACTERS: Final = len(_OWN_BYTES)
+
+_WITHOUT_WIDTH: Final = frozenset("\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2065\u3164\uffa0")
+"""Invisible, but not of the category Cf (format) that is removed as a whole."""
+_MINUS_SIGNS: Final = frozenset("\u2212\u02d7\u2796\u30fc\uff70")
+_FULL_STOPS: Final = frozenset("\u3002\uff0e\uff61")
+"""Separators of an internationalised domain name (RFC 3490 section 3.1)."""
+
+
+class Alphabet:
+    """How characters appear in the view; fills itself as characters are met."""
+
+    __slots__ = ("_own", "_regular", "_spelled")
+
+    def __init__(self, own: Iterable[str] = ()) -> None:
+        """Keep the non-ASCII characters `own` apart from each other and from every other letter.
+
+        Raises ValueError for more than MOST_OWN_CHARACTERS of them.
+        """
+        characters = sorted({character for character in own if ord(character) > 0x7F})
+        if len(characters) > MOST_OWN_CHARACTERS:
+            raise ValueError(
+                f"patterns name {len(characters)} characters outside ASCII; at most {MOST_OWN_CHARACTERS}"
+            )
+        self._own = dict(zip(characters, map(chr, _OWN_BYTES), strict=False))
+        self._regular = _Table(self)
+        self._spelled: dict[str, str] = {}
+
+    def byte(self, character: str) -> int | None:
+        """Return the byte of one character, None when its view is not one byte long."""
+        spelled = self.spelled(character)
+        return ord(spelled) if len(spelled) == 1 else None
+
+    def spelled(self, character: str) -> str:
+        """Return how `character` appears in the view: any number of Latin-1 characters."""
+        known = self._spelled.get(character)
+        if known is None:
+            known = self._spelled[character] = "".join(map(self._one, _folded(character)))
+        return known
+
+    def view(self, text: str) -> View:
+        """Return the view of `text`."""
+        if text.isascii():
+            spelled = text.replace("\0", chr(SYMBOL)) if "\0" in text else text
+            return View(spelled.encode("latin-1"), None)
+        regular = text.translate(self._regular)
+        if _IRREGULAR not in regular:
+            return View(regular.encode("latin-1"), None)
+        return self._resolved(text, regular)
+
+    def _resolved(self, text: str, regular: str) -> View:
+        pieces: list[str] = []
+        positions: list[int] = []
+        done = 0
+        at = regular.find(_IRREGULAR)
+        while at >= 0:
+            pieces.append(regular[done:at])
+            positions.extend(range(done, at))
+            spelled = self.spelled(text[at])
+            pieces.append(spelled)
+            positions.extend([at] * len(spelled))
+            done = at + 1
+            at = regular.find(_IRREGULAR, done)
+        pieces.append(regular[done:])
+        positions.extend(range(done, len(regular)))
+        return View("".join(pieces).encode("latin-1"), positions)
+
+    def _one(self, character: str) -> str:
+        own = self._own.get(character)
+        if own is not None:
+            return own
+        if character == "\0":
+            return chr(SYMBOL)
+        if ord(character) < 0x80:
+            return character
+        return chr(LETTER if unicodedata.category(character)[0] in "LMN" else SYMBOL)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A text as patterns see it; `positions` maps each byte to its character, None when they coincide."""
+
+    data: bytes
+    positions: Sequence[int] | None
+
+    def start(self, offset: int) -> int:
+        """Return the character at which a span of the view begins; the end of the text has none, so len."""
+        if self.positions is None:
+            return offset
+        return self.positions[offset] if offset < len(self.positions) else self._length()
+
+    def end(self, offset: int) -> int:
+        """Return the character behind a span of the view that ends at `offset`."""
+        if self.positions is None:
+            return offset
+        return self.positions[offset - 1] + 1 if offset else 0
+
+    def first(self, offset: int) -> int:
+        """Return the offset at which the character that `offset` is in begins."""
+        if self.positions is None or offset >= len(self.positions):
+            return offset
+        while offset and self.positions[offset - 1] == self.positions[offset]:
+            offset -= 1
+        return offset
+
+    def _length(self) -> int:
+        return self.positions[-1] + 1 if self.positions else 0
+
+
+class _Table(dict[int, str]):
+    """A table for `str.translate` that learns each character when it is met."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        super().__init__()
+        self._alphabet = alphabet
+
+    def __missing__(self, code: int) -> str:
+        spelled = self._alphabet.spelled(chr(code))
+        regular = self[code] = spelled if len(spelled) == 1 else _IRREGULAR
+        return regular
+
+
+def _folded(character: str) -> str:
+    """Return what a reader sees in `character`, in ASCII where it has an equivalent."""
+    if ord(character) < 0x80:
+        return character
+    category = unicodedata.category(character)
+    if category == "Cf" or character in _WITHOUT_WIDTH or _is_variation_selector(character):
+        return ""
+    if category == "Pd" or character in _MINUS_SIGNS:
+        return "-"
+    if category == "Zs":
+        return " "
+    if category in ("Zl", "Zp") or character == "\x85":
+        return "\n"
+    if character in _FULL_STOPS:
+        return "."
+    decimal = unicodedata.decimal(character, None)
+    if decimal is not None:
+        return str(decimal)
+    return unicodedata.normalize("NFKC", character)
+
+
+def _is_variation_selector(character: str) -> bool:
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"

@@ -1,0 +1,100 @@
+"""Dates, with or without a time: ISO 8601, the usual numeric orders, and months by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
+
+_MONTH: Final = (
+    r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_TIME: Final = (
+    r"(?:[T ]{1,2}\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?i:[ap]\.?m\b\.?))?"
+    r"(?:Z\b| ?[+-]\d{2}:?\d{2}\b)?)?"
+)
+_YEAR: Final = r"(?:1[89]|2[01])\d{2}"
+_ORDINAL: Final = r"\d{1,2}(?i:st|nd|rd|th)?"
+
+
+def _numeric(value: bytes) -> tuple[int, int] | None:
+    """Accept day, month and year in any order that makes a date; the two separators must agree."""
+    date = value
+    separator = next((byte for byte in date if not 48 <= byte <= 57), None)
+    if separator is None:
+        return None
+    first, second, rest = date.split(bytes([separator]), 2)
+    end = 0
+    while end < len(rest) and 48 <= rest[end] <= 57:
+        end += 1
+    if not end or not second.isdigit():
+        return None
+    third = rest[:end]
+    if len(first) == 4:
+        right = _is_day(second, third) and 1800 <= int(first) < 2200
+    elif len(third) in (2, 4):
+        right = (_is_day(first, second) or _is_day(second, first)) and (
+            len(third) == 2 or 1800 <= int(third) < 2200
+        )
+    else:
+        right = False
+    return (0, len(value)) if right else None
+
+
+def _is_day(month: bytes, day: bytes) -> bool:
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= 31
+
+
+DATE_TIME: Final = Recognizer(
+    "DATE_TIME",
+    "A date, with or without a time of day.",
+    ("2024-03-15T14:30:00Z", "15.03.2024", "3/15/24", "March 15, 2024", "15 Mar 2024"),
+    (
+        Shape(
+            r"\b\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + _TIME + r"\b",
+            presence=r"\d{4}[-/.]\d{1,2}[-/.]\d",
+            judge=_numeric,
+            not_after=b"-/.",
+        ),
+        Shape(
+            r"\b\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})" + _TIME + r"\b",
+            presence=r"\d[-/.]\d{1,2}[-/.]\d{2}",
+            judge=_numeric,
+            not_after=b"-/.+",
+        ),
+        Shape(
+            r"\b"
+            + _MONTH
+            + r"\b\.?[ -]{1,2}"
+            + _ORDINAL
+            + r"(?:,? {1,2}"
+            + _YEAR
+            + r"|-\d{2})?"
+            + _TIME
+            + r"\b",
+            presence=_MONTH + r"\.?[ -]{1,2}\d",
+        ),
+        Shape(
+            r"\b"
+            + _ORDINAL
+            + r"[ -](?:(?i:of) )?"
+            + _MONTH
+            + r"\b\.?(?:[ ,-]{1,2}(?:"
+            + _YEAR
+            + r"|\d{2}))?"
+            + _TIME,
+            presence=r"\d(?i:st|nd|rd|th)?[ -](?:(?i:of) )?" + _MONTH,
+        ),
+        Shape(
+            r"\b" + _MONTH + r"\b\.?[ ,-]{1,2}(?:" + _YEAR + r")\b",
+            presence=_MONTH + r"\.?[ ,-]{1,2}\d{4}",
+        ),
+        Shape(
+            r"\b(?:0[1-9]|1[0-2])/(?:\d{2}|" + _YEAR + r")\b",
+            presence=r"\d{2}/\d{2}",
+            not_after=b"-/.",
+            score=0.5,
+        ),
+    ),
+)

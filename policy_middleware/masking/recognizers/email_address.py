@@ -1,0 +1,19 @@
+"""E-mail addresses, also internationalised ones (RFC 6531)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
+
+# Of the special characters that RFC 5322 allows in a local part, those that addresses have in practice and
+# that do not delimit them: `mailto=a@b.example` is a name, a sign and an address.
+_LOCAL: Final = r"\w[\w.%+'~-]{0,63}"
+_DOMAIN: Final = r"\w[\w.-]{0,190}\.(?:xn--[a-zA-Z0-9-]{2,59}|[^\W\d_]{2,24})"
+
+EMAIL_ADDRESS: Final = Recognizer(
+    "EMAIL_ADDRESS",
+    "An e-mail address.",
+    ("john.smith@example.com", "jörg@müller.example", "o'brien+news@mail.example.co.uk"),
+    (Shape(_LOCAL + "@" + _DOMAIN, presence=r"[\w.%+'~-]@\w"),),
+)

@@ -1,0 +1,57 @@
+"""Internet addresses, version 4 and 6, also with a prefix length or a zone."""
+
+from __future__ import annotations
+
+from socket import AF_INET6, inet_pton
+from typing import Final
+
+from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
+
+_WORD: Final = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+_LONG_ENOUGH: Final = 9
+"""Characters without a digit; what is shorter is rather `A::Bad` of some programming language."""
+
+
+def _version_4(value: bytes) -> tuple[int, int] | None:
+    """Accept four octets; more parts are a version or an object identifier."""
+    parts = value.partition(b"/")[0].split(b".")
+    if len(parts) != 4 or any(int(part) > 255 or (len(part) > 1 and part[:1] == b"0") for part in parts):
+        return None
+    return 0, len(value)
+
+
+def _version_6(value: bytes) -> tuple[int, int] | None:
+    address = value.partition(b"/")[0].partition(b"%")[0]
+    # "fe80::1:" is an address and the colon of a sentence.
+    end = len(value)
+    if len(address) == len(value) and value.endswith(b":") and not value.endswith(b"::"):
+        address, end = address[:-1], end - 1
+    if not any(48 <= byte <= 57 for byte in address) and len(address) < _LONG_ENOUGH:
+        return None
+    try:
+        inet_pton(AF_INET6, address.decode("ascii"))
+    except OSError:
+        return None
+    return 0, end
+
+
+IP_ADDRESS: Final = Recognizer(
+    "IP_ADDRESS",
+    "An internet address, version 4 or 6.",
+    ("192.168.0.17", "10.0.0.0/8", "2001:db8::8a2e:370:7334"),
+    (
+        Shape(
+            r"\b\d{1,3}(?:\.\d{1,3}){3,7}(?:/\d{1,2})?\b",
+            presence=r"\d\.\d{1,3}\.\d{1,3}\.\d",
+            judge=_version_4,
+            not_after=b".-",
+        ),
+        Shape(
+            r"(?:[0-9A-Fa-f]{1,4}|:)(?::[0-9A-Fa-f]{0,4}){1,8}(?:(?:\.\d{1,3}){3})?"
+            r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3}\b)?",
+            presence=r"::|[0-9A-Fa-f]:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]",
+            judge=_version_6,
+            not_after=_WORD + b":.",
+        ),
+    ),
+)

@@ -1,0 +1,54 @@
+"""Web addresses: with a scheme, or a host name under a well-known top-level domain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
+
+_TOP_LEVEL: Final = (
+    "com|org|net|edu|gov|mil|int|info|biz|io|ai|app|dev|co|uk|de|fr|es|it|nl|se|no|fi|dk|pl|pt|ru|cn|jp|in|br"
+    "|au|ca|us|me|tv|xyz|site|online|cloud|shop|store|tech|blog|news|ch|at|be|il|za|tr|kr|sg|nz|mx|ar|ie|cz|gr"
+    "|hu|ro|ua|bg|hr|sk|si|lt|lv|ee|lu|eu|id|vn|th|ph|my|hk|tw|cl|pe|ly|gl|ws|cc|page|link|live|world|agency"
+)
+_TAIL: Final = r"[^\s\"'<>`{}|\\^]"
+_CLOSING: Final = {b")": b"(", b"]": b"["}
+
+
+def _without_punctuation(value: bytes) -> tuple[int, int] | None:
+    """Leave the punctuation of the sentence around the address outside."""
+    end = len(value)
+    while end:
+        last = value[end - 1 : end]
+        opened = _CLOSING.get(last)
+        if last in b".,;:!?*_" or (
+            opened is not None and value.count(opened, 0, end) < value.count(last, 0, end)
+        ):
+            end -= 1
+        else:
+            break
+    return (0, end) if end else None
+
+
+URL: Final = Recognizer(
+    "URL",
+    "A web address, with or without a scheme.",
+    ("https://example.com/a?b=c#d", "www.example.org", "shop.example.co.uk/cart"),
+    (
+        Shape(
+            r"(?i:\b(?:https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3|jdbc:\w{2,12})://)"
+            + _TAIL,
+            presence="://",
+            judge=_without_punctuation,
+            tail=_TAIL,
+        ),
+        Shape(
+            r"(?i:\b(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){1,6}(?:"
+            + _TOP_LEVEL
+            + r")\b)(?::\d{1,5})?(?:[/?#]|\b)",
+            presence=r"(?i:[a-z0-9_]\.(?:" + _TOP_LEVEL + r")\b)",
+            judge=_without_punctuation,
+            not_after=b"@.-",
+        ),
+    ),
+)

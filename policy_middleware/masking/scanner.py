@@ -1,0 +1,277 @@
+"""Search for the shapes of several recognisers in one text, whole or while it grows.
+
+A position is *decided* when no match that begins at it can change any more. In a growing text everything
+before the hold is decided: the hold is where the longest end of the text begins that is still the prefix of
+some match (`expression.py`). Matches are found left to right, each shape by itself, so what one recogniser
+finds never hides what another would. Everything is a function of decided text only; hence the matches of a
+growing text are those of the whole, however it was cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from policy_middleware.masking.expression import characters, expression
+from policy_middleware.masking.linear_search import PresenceSet, Searcher
+from policy_middleware.masking.normalized import Alphabet
+from policy_middleware.masking.recognizers.recognizer import CONTEXT_CHARACTERS, Recognizer, Shape
+
+LONGEST_MATCH: Final = 1024
+"""Characters of one match; what goes on beyond is masked as another value."""
+
+_GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A match in the view, and the position of its recogniser among those that were asked."""
+
+    start: int
+    end: int
+    recognizer: int
+    score: float
+
+
+class Scanner:
+    """The compiled shapes of some recognisers; shared by texts and threads."""
+
+    __slots__ = ("_longest", "_prefixes", "_presence", "alphabet", "recognizers", "shapes")
+
+    def __init__(self, recognizers: Sequence[Recognizer]) -> None:
+        """Compile `recognizers`; raises SettingsError without RE2, ValueError for what cannot be compiled."""
+        self.recognizers = tuple(recognizers)
+        shapes = [
+            (number, shape)
+            for number, recognizer in enumerate(self.recognizers)
+            for shape in recognizer.shapes
+        ]
+        own: set[str] = set()
+        for _, shape in shapes:
+            if not shape.pattern.isascii():
+                own |= characters(shape.pattern)
+        self.alphabet = Alphabet(own)
+        self.shapes = [_CompiledShape(number, shape, self.alphabet) for number, shape in shapes]
+        self._presence = PresenceSet([shape.presence for shape in self.shapes])
+        self._prefixes = Searcher(b"(?:" + b"|".join(shape.prefixes for shape in self.shapes) + b")\\z")
+        self._longest = max((shape.longest for shape in self.shapes), default=0)
+
+    def present(self, data: bytes) -> Sequence[int]:
+        """Return the positions of the shapes that may occur in `data`."""
+        return self._presence.present(data)
+
+    def hold(self, data: bytes) -> int:
+        """Return the offset before which every match has its end, given that `data` goes on."""
+        prefix = self._prefixes.search(data, max(0, len(data) - self._longest))
+        return len(data) if prefix is None else prefix.start()
+
+    def scan(self, data: bytes) -> list[Found]:
+        """Return every match in `data`, a whole text, in order of their beginnings."""
+        found: list[Found] = []
+        for position in self.present(data):
+            progress = _Progress()
+            self.shapes[position].scan(data, progress, len(data), True, found)
+        found.sort(key=_start)
+        return found
+
+
+class Cursor:
+    """How far each shape has been searched in a text that grows."""
+
+    __slots__ = ("_progress", "_scanner")
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        self._progress = [_Progress() for _ in scanner.shapes]
+
+    def advance(self, data: bytes, *, final: bool, found: list[Found]) -> int:
+        """Add the matches that are decided now to `found`; return the offset before which all is decided."""
+        scanner = self._scanner
+        hold = decided = len(data) if final else scanner.hold(data)
+        present = scanner.present(data)
+        for position, progress in enumerate(self._progress):
+            if position in present or progress.in_tail:
+                held = scanner.shapes[position].scan(data, progress, hold, final, found)
+                decided = min(decided, held)
+            elif progress.resume < hold:
+                progress.resume = hold
+        return decided
+
+    def needed(self, decided: int) -> int:
+        """Return the offset from which on the text is still needed, context included."""
+        least = min((progress.resume for progress in self._progress), default=decided)
+        return max(0, min(decided, least) - CONTEXT_CHARACTERS)
+
+    def forget(self, count: int) -> None:
+        """Follow a text whose first `count` bytes were cut off."""
+        for progress in self._progress:
+            progress.resume -= count
+
+
+@lru_cache(maxsize=256)
+def scanner_of(recognizers: tuple[Recognizer, ...]) -> Scanner:
+    """Return the scanner of `recognizers`, compiled once."""
+    return Scanner(recognizers)
+
+
+class _Progress:
+    """Where a shape is searched next, and whether that is inside the tail of a match cut at its longest."""
+
+    __slots__ = ("in_tail", "resume")
+
+    def __init__(self) -> None:
+        self.resume = 0
+        self.in_tail = False
+
+
+class _CompiledShape:
+    __slots__ = (
+        "_context",
+        "_finder",
+        "_inner",
+        "_judge",
+        "_not_after",
+        "_recognizer",
+        "_score",
+        "_tail",
+        "longest",
+        "prefixes",
+        "presence",
+    )
+
+    def __init__(self, recognizer: int, shape: Shape, alphabet: Alphabet) -> None:
+        head = expression(shape.pattern, alphabet.byte)
+        if not 0 < head.shortest <= head.longest <= LONGEST_MATCH:
+            raise ValueError(
+                f"a pattern must match 1 to {LONGEST_MATCH} characters, not {head.shortest} to"
+                f" {'any number' if head.longest > 1 << 30 else head.longest}"
+            )
+        source = b"(?:" + head.source + b")"
+        self._tail: Searcher | None = None
+        if shape.tail is not None:
+            tail = expression(f"{shape.tail}*", alphabet.byte).source
+            self._tail = Searcher(tail)
+            source += tail
+        self._finder = Searcher(source)
+        self.longest = head.longest
+        self.prefixes = head.prefixes
+        self.presence = (
+            head.source if shape.presence is None else expression(shape.presence, alphabet.byte).source
+        )
+        self._recognizer = recognizer
+        self._judge = shape.judge
+        self._context = shape.context
+        self._inner = shape.inner
+        self._not_after = shape.not_after
+        self._score = shape.score
+
+    def scan(self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]) -> int:
+        """Find the matches that begin before `hold`; return `hold`, or less where a match is still open."""
+        if progress.in_tail and not self._follow_tail(data, progress, final, found):
+            return progress.resume
+        while progress.resume < hold:
+            for match in self._finder.finditer(data, progress.resume):
+                start, end = match.start(), match.end()
+                if start >= hold:
+                    break
+                if self._tail is not None:
+                    if end - start > LONGEST_MATCH or (end - start == LONGEST_MATCH and not final):
+                        end = start + LONGEST_MATCH
+                        progress.in_tail = True
+                    elif end == len(data) and not final:
+                        progress.resume = start
+                        return start
+                resume = self._judged(data, start, end, found)
+                if progress.in_tail:
+                    progress.resume = end
+                    if not self._follow_tail(data, progress, final, found):
+                        return progress.resume
+                    break
+                progress.resume = resume
+                if resume != end:
+                    break
+            else:
+                progress.resume = max(progress.resume, hold)
+                continue
+            if start >= hold:
+                progress.resume = max(progress.resume, hold)
+        return hold
+
+    def _judged(self, data: bytes, start: int, end: int, found: list[Found]) -> int:
+        """Note the match when it is real; return where to search on."""
+        real: tuple[int, int] | None = (0, end - start)
+        if (start and data[start - 1] in self._not_after) or (
+            self._context and not self._announced(data, start)
+        ):
+            real = None
+        elif self._judge is not None:
+            real = self._judge(data[start:end])
+        if real is None:
+            return self._behind_group(data, start, end)
+        found.append(Found(start + real[0], start + real[1], self._recognizer, self._score))
+        return self._behind_group(data, start, end) if self._inner else max(start + real[1], start + 1)
+
+    def _announced(self, data: bytes, start: int) -> bool:
+        before = data[max(0, start - CONTEXT_CHARACTERS) : start].lower()
+        before = before[before.rfind(b"\0") + 1 :]
+        return any(word in before for word in self._context)
+
+    def _behind_group(self, data: bytes, start: int, end: int) -> int:
+        group = _GROUP.match(data, start, end)
+        return group.end() if group is not None and group.end() > start else start + 1
+
+    def _follow_tail(self, data: bytes, progress: _Progress, final: bool, found: list[Found]) -> bool:
+        """Mask on in the tail of a match that was cut at its longest; return False when it is still open."""
+        while self._tail is not None:
+            start = progress.resume
+            match = self._tail.match(data, start, min(len(data), start + LONGEST_MATCH))
+            end = start if match is None else match.end()
+            if end == len(data) and end - start < LONGEST_MATCH and not final:
+                return False
+            if end > start:
+                found.append(Found(start, end, self._recognizer, self._score))
+            progress.resume = end
+            if end - start < LONGEST_MATCH:
+                break
+        progress.in_tail = False
+        return True
+
+
+def _start(found: Found) -> int:
+    return found.start
+
+
+def regions(found: Iterable[Found], limit: int) -> tuple[list[list[Found]], list[Found]]:
+    """Unite matches that overlap, as far as they end at or before `limit`; return the rest beside.
+
+    Each region is the list of its matches, clipped so that their union is what is replaced. A region longer
+    than LONGEST_MATCH is cut there, so that an endless chain of overlaps cannot hold a stream back.
+    """
+    queue = sorted(found, key=_start)
+    united: list[list[Found]] = []
+    at = 0
+    while at < len(queue):
+        start, end = queue[at].start, queue[at].end
+        behind = at + 1
+        while behind < len(queue) and queue[behind].start < min(end, start + LONGEST_MATCH):
+            end = max(end, queue[behind].end)
+            behind += 1
+        cut = min(end, start + LONGEST_MATCH)
+        if cut > limit:
+            break
+        members = queue[at:behind]
+        at = behind
+        if end > cut:
+            beyond = [
+                Found(max(one.start, cut), one.end, one.recognizer, one.score)
+                for one in members
+                if one.end > cut
+            ]
+            members = [Found(one.start, min(one.end, cut), one.recognizer, one.score) for one in members]
+            queue[at - len(beyond) : at] = beyond
+            at -= len(beyond)
+        united.append(members)
+    return united, queue[at:]
