@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import secrets
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -23,8 +24,11 @@ from policy_middleware.approvals import (
     open_listeners,
     overriding,
 )
+from policy_middleware.counters import CountedDecision, Counters, open_counters, with_facts
+from policy_middleware.counters import overriding as counters_overriding
 from policy_middleware.decision_log import DecisionLog, open_sinks
 from policy_middleware.engines import Engine, LocalEngine
+from policy_middleware.evaluation.counting import Entry
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.evaluation.trace import Explanation
 from policy_middleware.model.context import RequestContext
@@ -39,6 +43,8 @@ from policy_middleware.stores.snapshots import Snapshots
 
 Context = Mapping[str, object] | RequestContext
 """What is asked: a RequestContext, or plain data that `RequestContext.from_mapping` understands."""
+
+log: Final = logging.getLogger("policy_middleware")
 
 _NO_REVISIONS: Final[Mapping[str, str]] = MappingProxyType({})
 _OUTAGE_ALLOWED: Final = Outcome(
@@ -81,6 +87,7 @@ class PolicyEnforcer:
             tell=self._tell_of_approval,
             require_replica_ack=settings.require_replica_ack,
         )
+        self._counters: Final[Counters] = open_counters(store)
         self.decision_log: Final = DecisionLog(
             open_sinks(settings.decision_log, store), capacity=settings.decision_log_queue
         )
@@ -123,53 +130,111 @@ class PolicyEnforcer:
         """
         if not isinstance(context, RequestContext):
             context = RequestContext.from_mapping(context)
-        policies = self.snapshots.current(context.tenant)
+        policies = self.snapshots.current(context.tenant) or self._load(context.tenant)
         if policies is None:
-            return self.load_and_evaluate(context)
-        return self.evaluate_with(policies, context)
+            return self._outage_allowed()
+        if policies.counting is None:
+            return self.evaluate_with(policies, context)
+        counted = self._counted(policies, context).peek()
+        return PolicyDecision(self._new_decision_id(), counted.outcome, policies.revisions, counted.facts)
 
     def decide(self, context: Context) -> PolicyDecision:
-        """Decide and write exactly one decision record; raises what `evaluate` raises."""
+        """Decide, count the decision, and write exactly one record of it; raises what `evaluate` raises.
+
+        What the policy counts is written to its counters, and places in limits are reserved.
+        """
         if not isinstance(context, RequestContext):
             context = RequestContext.from_mapping(context)
-        decision = self.evaluate(context)
+        policies = self.snapshots.current(context.tenant)
+        if policies is None:
+            decision = self.load_and_settle(context)
+        elif policies.counting is None:
+            decision = self.evaluate_with(policies, context)
+        else:
+            decision = self.settle(policies, context)
         self.decision_log.append(decision, context)
         return decision
+
+    def record(self, event: str, context: Context, *, event_id: str | None = None) -> None:
+        """Count something that happened in the application, for rules with `"count": {"event": ...}`.
+
+        `context` says to whom, in the words of `evaluate`; the action is the event's name unless it is given.
+        Told twice with one `event_id`, it counts once. Blocks for one round trip where a policy counts the
+        event. Raises StoreUnavailable when it could not be counted, and what `evaluate` raises.
+        """
+        if not isinstance(context, RequestContext):
+            context = RequestContext.from_mapping({"action": event, **context})
+        counting = self._policies(context.tenant).counting
+        entries = () if counting is None else counting.told_of_event(event, context)
+        if entries:
+            self._counters_now.write(context.tenant, event_id or self._new_decision_id(), entries)
 
     def explain(self, context: Context) -> Explanation:
         """Return the rule-by-rule trace of a decision; raises what `evaluate` raises."""
         if not isinstance(context, RequestContext):
             context = RequestContext.from_mapping(context)
-        return self._policies(context.tenant).explain(context)
+        policies = self._policies(context.tenant)
+        if policies.counting is None:
+            return policies.explain(context)
+        facts = self._counted(policies, context).peek().facts
+        return policies.explain(with_facts(context, facts))
 
     def evaluate_with(self, policies: PolicySet, context: RequestContext) -> PolicyDecision:
-        """Decide over documents in hand: the steady path, in memory only."""
+        """Decide over documents in hand that ask nothing about the past: the steady path, in memory only."""
         return PolicyDecision(
             self._new_decision_id(), self._engine.evaluate(policies, context), policies.revisions
         )
 
-    def load_and_evaluate(self, context: RequestContext) -> PolicyDecision:
-        """Load what is not in memory, then decide; may block; raises what `evaluate` raises."""
-        try:
-            policies = self.snapshots.load(context.tenant)
-        except NoUsablePolicy:
-            raise
-        except StoreUnavailable:
-            if self.settings.on_store_failure == "allow":
-                return PolicyDecision(self._new_decision_id(), _OUTAGE_ALLOWED, _NO_REVISIONS)
-            raise
-        return self.evaluate_with(policies, context)
+    def settled_in_memory(self, policies: PolicySet, context: RequestContext) -> PolicyDecision | None:
+        """Return the decision over documents that do ask about the past; None if it takes a counter."""
+        outcome = self._counted(policies, context).in_memory()
+        if outcome is None:
+            return None
+        return PolicyDecision(self._new_decision_id(), outcome, policies.revisions)
+
+    def settle(self, policies: PolicySet, context: RequestContext, *, parks: bool = False) -> PolicyDecision:
+        """Decide and count the decision; may block. What needs approval and `parks` is counted by `count`."""
+        decision_id = self._new_decision_id()
+        counted = self._counted(policies, context).settle(decision_id, hold=parks)
+        return PolicyDecision(decision_id, counted.outcome, policies.revisions, counted.facts)
+
+    def load_and_settle(self, context: RequestContext, *, parks: bool = False) -> PolicyDecision:
+        """Load what is not in memory, then decide and count; may block; raises what `evaluate` raises."""
+        policies = self._load(context.tenant)
+        if policies is None:
+            return self._outage_allowed()
+        if policies.counting is None:
+            return self.evaluate_with(policies, context)
+        return self.settle(policies, context, parks=parks)
 
     def evaluate_approved(
         self, decision: PolicyDecision, context: RequestContext, satisfied: frozenset[tuple[str, str, str]]
     ) -> PolicyDecision:
         """Decide again with approvals granted: they stand for allow, plus every mask rule that matches.
 
-        `satisfied` holds (document, rule id, rule digest). The decision keeps its id.
+        `satisfied` holds (document, rule id, rule digest). The decision keeps its id; it is counted unless
+        it still needs approval. Call `withdraw` if the request does not run after all.
         """
         policies = self._policies(context.tenant)
-        outcome = policies.evaluate_approved(context, satisfied)
-        return PolicyDecision(decision.decision_id, outcome, policies.revisions)
+        if policies.counting is None:
+            outcome = policies.evaluate_approved(context, satisfied)
+            return PolicyDecision(decision.decision_id, outcome, policies.revisions)
+        counted = CountedDecision(
+            self._counters_now,
+            policies,
+            context,
+            lambda known: policies.evaluate_approved(known, satisfied),
+            approved=True,
+        ).settle(decision.decision_id, hold=True)
+        return PolicyDecision(decision.decision_id, counted.outcome, policies.revisions, counted.facts)
+
+    def count(self, decision: PolicyDecision, context: RequestContext) -> None:
+        """Count a request that was parked; a failure is logged, for the request is parked already."""
+        self._tell(decision, context, self._counters_now.write)
+
+    def withdraw(self, decision: PolicyDecision, context: RequestContext) -> None:
+        """Take back what `evaluate_approved` counted: the request did not run."""
+        self._tell(decision, context, self._counters_now.withdraw)
 
     def refuse(self, reason: str, matched: Matched = Matched.REFUSAL) -> PolicyDecision:
         """Make the decision that stands for a request that was refused before it could be decided."""
@@ -213,6 +278,43 @@ class PolicyEnforcer:
         self.decision_log.event(*evidence(event))
         self.approval_hub.tell(event.tenant, event.task.id)
         self._approval_events.emit(event)
+
+    @property
+    def _counters_now(self) -> Counters:
+        return counters_overriding.in_use or self._counters
+
+    def _counted(self, policies: PolicySet, context: RequestContext) -> CountedDecision:
+        return CountedDecision(
+            self._counters_now, policies, context, lambda known: self._engine.evaluate(policies, known)
+        )
+
+    def _tell(
+        self,
+        decision: PolicyDecision,
+        context: RequestContext,
+        tell: Callable[[str, str, Sequence[Entry]], object],
+    ) -> None:
+        try:
+            counting = self._policies(context.tenant).counting
+            entries = () if counting is None else counting.told_of(decision.outcome, context)
+            if entries:
+                tell(context.tenant, decision.decision_id, entries)
+        except StoreUnavailable as error:
+            log.error("the counters do not know what became of %s: %s", decision.decision_id, error)
+
+    def _load(self, tenant: str) -> PolicySet | None:
+        """Load what decides a tenant's requests; None when nothing can be had and requests pass then."""
+        try:
+            return self.snapshots.load(tenant)
+        except NoUsablePolicy:
+            raise
+        except StoreUnavailable:
+            if self.settings.on_store_failure == "allow":
+                return None
+            raise
+
+    def _outage_allowed(self) -> PolicyDecision:
+        return PolicyDecision(self._new_decision_id(), _OUTAGE_ALLOWED, _NO_REVISIONS)
 
     def _policies(self, tenant: str) -> PolicySet:
         return self.snapshots.current(tenant) or self.snapshots.load(tenant)

@@ -188,7 +188,23 @@ class Gate:
         if policies is None:
             load = partial(self._load, view, context, gathering.body)
             return load() if gathering.may_block else Blocking(load)
+        if policies.counting is not None:
+            return self._count(view, context, policies, gathering)
         return self._enforce(view, context, self.enforcer.evaluate_with(policies, context), gathering.body)
+
+    def _count(
+        self, view: RequestView, context: RequestContext, policies: PolicySet, gathering: _Gathering
+    ) -> Step:
+        """Decide over documents that ask about the past, in memory where this request takes no counter."""
+        decision = self.enforcer.settled_in_memory(policies, context)
+        if decision is not None:
+            return self._enforce(view, context, decision, gathering.body)
+
+        def settle() -> Step:
+            settled = self.enforcer.settle(policies, context, parks=self._parks(view))
+            return self._enforce(view, context, settled, gathering.body)
+
+        return settle() if gathering.may_block else Blocking(settle)
 
     def _own_page(self, view: RequestView, context: RequestContext) -> Step:
         return Blocking(lambda: Respond(None, self._endpoints.answer(view, context)))
@@ -199,7 +215,7 @@ class Gate:
 
     def _load(self, view: RequestView, context: RequestContext, body: bytes | None) -> Step:
         try:
-            decision = self.enforcer.load_and_evaluate(context)
+            decision = self.enforcer.load_and_settle(context, parks=self._parks(view))
         except StoreUnavailable as error:
             self._outages.refused(context.tenant, error)
             self._current = self._current_after_outage
@@ -224,11 +240,14 @@ class Gate:
     def _enforce(
         self, view: RequestView, context: RequestContext, decision: PolicyDecision, body: bytes | None
     ) -> Step:
-        approval_needed = decision.outcome.effect is _REQUIRE_APPROVAL
-        if approval_needed and not self._observing and view.method != WEBSOCKET:
+        if decision.outcome.effect is _REQUIRE_APPROVAL and self._parks(view):
             return self._approval(view, context, decision, body)
         self._record(decision, context, enforced=not self._observing)
         return self._answer(view, decision, context)
+
+    def _parks(self, view: RequestView) -> bool:
+        """True when a request that needs approval is parked, and not just passed or denied."""
+        return not self._observing and view.method != WEBSOCKET
 
     def _answer(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> FinalStep:
         """Turn a recorded decision into what the adapter does."""

@@ -159,10 +159,13 @@ class ApprovalExchange:
             return Settled(approved, task.id)
         if consumption.outcome is ConsumptionOutcome.PENDING:
             return self._waiting(consumption.task or task)
+        if approved is not self._decision:
+            self._enforcer.withdraw(approved, self._context)
         return self._refused(*_REFUSALS[consumption.outcome], task.id)
 
     def _waiting(self, task: ApprovalTask) -> Settled:
         decision = self._decision
+        self._enforcer.count(decision, self._context)
         response = pending_response(task, self._settings, self._view.root_path, decision.decision_id)
         return Settled(decision, task.id, response)
 

@@ -52,6 +52,8 @@ def rule_outcome(document: str, rule: Rule, *, indeterminate: bool) -> Outcome:
             document, rule.id, rule.digest, rule.reason, rule.approval or ApprovalSpec()
         )
         obligations = Obligations(mask=rule.mask, approvals=(requirement,))
+    elif rule.limit is not None:
+        obligations = Obligations(limits=(rule.limit,))
     return Outcome(rule.effect, rule.reason, rule.id, document, Matched.RULE, indeterminate, obligations)
 
 
@@ -76,7 +78,7 @@ def join(outcomes: Sequence[Outcome]) -> Outcome | None:
     """Return the strictest outcome, the earliest of equals, with the obligations of all that still matter.
 
     Masks unite under `mask` and `require_approval` (so that they are known once the approval is given),
-    approvals accumulate under `require_approval`; a denied or allowed request has no obligations.
+    approvals accumulate under `require_approval`, limits where the request runs; a denied one has none.
     """
     if len(outcomes) < 2:
         return outcomes[0] if outcomes else None
@@ -88,6 +90,9 @@ def join(outcomes: Sequence[Outcome]) -> Outcome | None:
             mask=reduce(or_, masks) if masks else None,
             approvals=tuple(one for outcome in outcomes for one in outcome.obligations.approvals),
         )
+    limits = tuple(one for outcome in outcomes for one in outcome.obligations.limits)
+    if limits and strictest.effect in (Effect.ALLOW, Effect.MASK):
+        obligations = replace(obligations, limits=limits)
     return replace(
         strictest,
         indeterminate=any(outcome.indeterminate for outcome in outcomes),

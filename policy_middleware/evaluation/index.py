@@ -20,11 +20,12 @@ from policy_middleware.evaluation.combining import (
     observed_rule,
     rule_outcome,
 )
+from policy_middleware.evaluation.facts import Fact, counts_in, fact_of, spelled_out
 from policy_middleware.evaluation.lines import Line, Span
 from policy_middleware.evaluation.reference import conjunction, holds, negation
 from policy_middleware.evaluation.rows import Term, rows_of
 from policy_middleware.evaluation.tables import TableBuilder
-from policy_middleware.model.conditions import Leaf
+from policy_middleware.model.conditions import AllOf, AnyOf, Condition, Count, Leaf, Not
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import ObservedRule, Outcome
 from policy_middleware.model.effect import Effect
@@ -47,6 +48,8 @@ class CompiledDocument:
         "_allow_rows",
         "_answers",
         "_clock_tables",
+        "_counting_rows",
+        "_counts",
         "_default",
         "_first_match",
         "_joined",
@@ -70,11 +73,16 @@ class CompiledDocument:
         self._residuals: dict[int, tuple[Term, ...]] = {}
         self._allow_rows = 0
         self._special_rows = 0
+        self._counting_rows = 0
+        self._counts: dict[int, tuple[Count, ...]] = {}
         builders: dict[str, TableBuilder] = {}
         windows: list[tuple[int, Span, bool]] = []
         bit = 1
         for number, rule in enumerate(self._rules):
-            for row in rows_of(rule.when):
+            counts = tuple(counts_in(rule.condition))
+            if counts:
+                self._counts[number] = counts
+            for row in rows_of(spelled_out(rule.condition) if counts else rule.when):
                 residual = []
                 for term in row:
                     leaf, negated = term
@@ -92,6 +100,8 @@ class CompiledDocument:
                     self._special_rows |= bit
                 if rule.effect is Effect.ALLOW:
                     self._allow_rows |= bit
+                if counts:
+                    self._counting_rows |= bit
                 if rule.valid_from is not None or rule.valid_until is not None:
                     windows.append((bit, _window(rule), False))
                 self._rule_of.append(number)
@@ -120,6 +130,29 @@ class CompiledDocument:
     def is_silent(self) -> bool:
         """True when the document has no say: no rule is switched on and there is no default."""
         return not self._rules and self._default.outcome is None
+
+    @property
+    def counts(self) -> tuple[Count, ...]:
+        """Every count and limit of the rules that are switched on."""
+        return tuple(count for counts in self._counts.values() for count in counts)
+
+    def wanted(self, context: RequestContext, *, approved: bool = False) -> set[Fact]:
+        """Return the facts on which the answer may depend: what else their rules ask holds, or may hold.
+
+        With `approved`, the answer is that of `evaluate_approved`, which looks at every rule.
+        """
+        possible, _ = self._survivors(context)
+        if not possible & self._counting_rows:
+            return set()
+        facts: set[Fact] = set()
+        for number in sorted({self._rule_of[row] for row in _rows(possible)}):
+            rule = self._rules[number]
+            verdict = holds(rule.condition, context)
+            if verdict is None and number in self._counts:
+                facts |= open_facts(rule.condition, context, must_hold=rule.effect is Effect.ALLOW)
+            elif verdict and self._first_match and not rule.observe and not approved:
+                break
+        return facts
 
     def evaluate(self, context: RequestContext) -> DocumentResult:
         """Return what the document says; the same object for the same answer."""
@@ -249,6 +282,33 @@ class CompiledDocument:
             observed_rule(self.document.name, self._rules[number], indeterminate=certain is None)
             for number, certain in verdicts
         )
+
+
+def open_facts(condition: Condition, context: RequestContext, *, must_hold: bool) -> set[Fact]:
+    """Return the facts that can still change a condition which is unknown without them.
+
+    With `must_hold` only those that can make it hold: none, where a part without counts is unknown as well.
+    """
+    match condition:
+        case Count():
+            return {fact_of(condition)}
+        case Not(part):
+            return open_facts(part, context, must_hold=False)
+        case AllOf(parts) | AnyOf(parts):
+            unknown = [part for part in parts if holds(part, context) is None]
+            counting = [part for part in unknown if any(counts_in(part))]
+            if must_hold and isinstance(condition, AllOf) and len(counting) < len(unknown):
+                return set()
+            return {fact for part in counting for fact in open_facts(part, context, must_hold=must_hold)}
+    return set()
+
+
+def _rows(mask: int) -> Iterator[int]:
+    """Yield the numbers of the bits that are set, lowest first."""
+    while mask:
+        bit = mask & -mask
+        mask ^= bit
+        yield bit.bit_length() - 1
 
 
 def _holds(term: Term, context: RequestContext) -> bool | None:

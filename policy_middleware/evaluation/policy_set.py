@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from policy_middleware.evaluation.combining import DocumentResult, Satisfied, join, missing_outcome
+from policy_middleware.evaluation.counting import Counting
+from policy_middleware.evaluation.facts import Fact
 from policy_middleware.evaluation.index import CompiledDocument
 from policy_middleware.evaluation.trace import Explanation, trace_document
 from policy_middleware.model.context import RequestContext
@@ -25,7 +27,7 @@ class PolicySet:
     no rule decides is denied: a set can restrict, but never allow by accident.
     """
 
-    __slots__ = ("_fallback", "_joined", "_only", "_speaking", "documents", "revisions")
+    __slots__ = ("_fallback", "_joined", "_only", "_speaking", "counting", "documents", "revisions")
 
     def __init__(
         self, documents: tuple[CompiledDocument, ...], *, without_default: Effect = Effect.DENY
@@ -42,6 +44,9 @@ class PolicySet:
         alone = len(self._speaking) == 1 and self._fallback is None
         self._only = self._speaking[0] if alone else None
         self._joined: dict[tuple[DocumentResult, ...], Outcome] = {}
+        counts = [count for document in documents for count in document.counts]
+        self.counting: Final = Counting(counts) if counts else None
+        """What the documents ask about the past; None, and no more work, when they ask nothing."""
 
     @classmethod
     def missing(cls, default: Effect, guardrails: tuple[CompiledDocument, ...] = ()) -> Self:
@@ -64,6 +69,12 @@ class PolicySet:
                 self._joined.clear()
             self._joined[results] = outcome
         return outcome
+
+    def wanted(self, context: RequestContext, *, approved: bool = False) -> set[Fact]:
+        """Return the facts on which the answer may depend; with `approved`, that of `evaluate_approved`."""
+        return {
+            fact for document in self._speaking for fact in document.wanted(context, approved=approved)
+        }
 
     def evaluate_approved(self, context: RequestContext, satisfied: Satisfied) -> Outcome:
         """Return the outcome once approvals, as (document, rule id, rule digest), have been given.

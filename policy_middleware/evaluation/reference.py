@@ -16,8 +16,9 @@ from policy_middleware.evaluation.combining import (
     observed_rule,
     rule_outcome,
 )
+from policy_middleware.evaluation.facts import comparison
 from policy_middleware.evaluation.operators import OPERATORS, REFERENCES
-from policy_middleware.model.conditions import AllOf, AnyOf, Condition, Leaf, Not, Reference
+from policy_middleware.model.conditions import AllOf, AnyOf, Condition, Count, Leaf, Not, Reference
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import ObservedRule, Outcome
 from policy_middleware.model.effect import Effect
@@ -35,7 +36,8 @@ def holds(condition: Condition, context: RequestContext) -> bool | None:
             return negation(conjunction(negation(holds(part, context)) for part in parts))
         case Not(part):
             return negation(holds(part, context))
-    return None  # A count of earlier decisions: nothing here knows them.
+        case Count():
+            return compare(comparison(condition), context)
 
 
 def compare(leaf: Leaf, context: RequestContext) -> bool | None:
@@ -69,7 +71,7 @@ def concerned(document: PolicyDocument, context: RequestContext) -> Iterator[tup
     """
     for rule in document.rules:
         if rule.active_at(context.now):
-            verdict = holds(rule.when, context)
+            verdict = holds(rule.condition, context)
             if verdict or (verdict is None and rule.effect.restricts):
                 yield rule, verdict
 

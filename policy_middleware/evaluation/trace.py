@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policy_middleware.evaluation.combining import join
+from policy_middleware.evaluation.facts import comparison
 from policy_middleware.evaluation.operators import Values
 from policy_middleware.evaluation.reference import compare, contributions, holds
-from policy_middleware.model.conditions import AllOf, AnyOf, Condition, Leaf, Not, Reference, Scalar
+from policy_middleware.model.conditions import AllOf, AnyOf, Condition, Count, Leaf, Not, Reference, Scalar
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Outcome
 from policy_middleware.model.effect import Effect
@@ -156,7 +157,7 @@ def trace_document(document: PolicyDocument, revision: str, context: RequestCont
     rules: list[RuleTrace] = []
     over = False
     for rule in document.rules:
-        result = holds(rule.when, context)
+        result = holds(rule.condition, context)
         standing = _standing(rule, result, context.now, over)
         if standing is Standing.DECIDES and document.combine is Combine.FIRST_MATCH:
             over = True
@@ -169,7 +170,7 @@ def trace_document(document: PolicyDocument, revision: str, context: RequestCont
                 rule.active_at(context.now),
                 result,
                 standing,
-                tuple(_grounds(rule.when, context, "when")),
+                tuple(_rule_grounds(rule, result, context)),
             )
         )
     outcomes, _ = contributions(document, context)
@@ -190,18 +191,28 @@ def _standing(rule: Rule, result: bool | None, now: float, over: bool) -> Standi
     return Standing.FLOOR if result is None else Standing.DECIDES
 
 
+def _rule_grounds(rule: Rule, result: bool | None, context: RequestContext) -> list[LeafTrace]:
+    """Return what a rule's result rests on: its `when`, or the limit that has no room left."""
+    grounds = _grounds(rule.when, context, "when")
+    if rule.limit is None or holds(rule.when, context) is not True:
+        return grounds
+    room = _leaf_trace(comparison(rule.limit.room), context, "limit")
+    return [*grounds, room] if result else [room]
+
+
 def _grounds(condition: Condition, context: RequestContext, path: str) -> list[LeafTrace]:
     """Return the comparisons that make a condition what it is."""
     match condition:
         case Leaf():
             return [_leaf_trace(condition, context, path)]
+        case Count():
+            return [_leaf_trace(comparison(condition), context, f"{path}.count")]
         case Not(part):
             return _grounds(part, context, f"{path}.not")
         case AllOf(parts):
             return _connective(parts, context, f"{path}.all", settled_by=False)
         case AnyOf(parts):
             return _connective(parts, context, f"{path}.any", settled_by=True)
-    return []
 
 
 def _connective(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Scalar = str | bool | int | float
@@ -92,7 +92,9 @@ class Not:
 class Count:
     """How many earlier decisions (or application events) there were; `within` is in seconds.
 
-    Exactly one of `effect`, `rule` and `event` is set; `comparison` is one of `gt gte lt lte eq`.
+    At most one of `effect`, `rule` and `event` is set; with none of them, what the owner's own limit has let
+    through is counted. `comparison` is one of `gt gte lt lte eq`. `owner` (`document/rule id`) is the rule
+    that asks; its own decisions do not count.
     """
 
     per: tuple[str, ...]
@@ -102,9 +104,22 @@ class Count:
     effect: str | None = None
     rule: str | None = None
     event: str | None = None
+    owner: str = ""
 
 
 Condition = Leaf | AllOf | AnyOf | Not | Count
 
 ALWAYS = AllOf(())
 """The condition of `{}`."""
+
+
+def owned(condition: Condition, owner: str) -> Condition:
+    """Return a condition whose counts know the rule that asks (`document/rule id`)."""
+    match condition:
+        case Count():
+            return replace(condition, owner=owner)
+        case Not(part):
+            return Not(owned(part, owner))
+        case AllOf(parts) | AnyOf(parts):
+            return type(condition)(tuple(owned(part, owner) for part in parts))
+    return condition

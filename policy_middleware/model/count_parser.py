@@ -22,6 +22,9 @@ COMPARISONS: Final = MappingProxyType(
 )
 """How a count compares with its threshold."""
 
+MOST_COUNTED: Final = 100_000
+"""The largest threshold: a counter remembers one entry more than it can be asked for."""
+
 _COUNT_KEYS: Final = frozenset({*COUNTED, *COMPARISONS, "per", "within"})
 
 
@@ -75,6 +78,8 @@ def parse_count(raw: JSON) -> Count:
         not isinstance(threshold, int) or isinstance(threshold, bool) or threshold < 0
     ):
         findings.append(((comparison,), "takes a whole number from 0"))
+    elif isinstance(threshold, int) and threshold > MOST_COUNTED and comparison is not None:
+        findings.append(((comparison,), f"is {threshold}; counters are kept up to {MOST_COUNTED}"))
     if findings or comparison is None or not isinstance(threshold, int):
         raise FindingsError(findings)
     return Count(per, within, COMPARISONS[comparison], threshold, **what)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from policy_middleware.model.effect import Effect
-from policy_middleware.model.policy import ApprovalSpec, MaskSpec
+from policy_middleware.model.policy import ApprovalSpec, LimitSpec, MaskSpec
 
 
 class Matched(StrEnum):
@@ -39,9 +40,12 @@ class Obligations:
 
     mask: MaskSpec | None = None
     approvals: tuple[ApprovalRequirement, ...] = ()
+    limits: tuple[LimitSpec, ...] = ()
+    """Limits of the allow rules that let the request through; one place in each has to be reserved."""
 
 
 NO_OBLIGATIONS = Obligations()
+NO_FACTS: Mapping[str, int | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,14 @@ class Outcome:
 class PolicyDecision(NamedTuple):
     """An outcome given to one request; a tuple, because one is made per request and tuples are made fastest.
 
-    `revisions` maps the name of every document that was asked to its revision (SHA-256 hex).
+    `revisions` maps the name of every document that was asked to its revision (SHA-256 hex). `facts` are the
+    numbers about the past that the rules asked for, by attribute; None: one could not be had.
     """
 
     decision_id: str
     outcome: Outcome
     revisions: Mapping[str, str]
+    facts: Mapping[str, int | None] = NO_FACTS
 
     @property
     def effect(self) -> Effect:
@@ -132,3 +138,9 @@ class PolicyDecision(NamedTuple):
     def observed(self) -> tuple[ObservedRule, ...]:
         """Rules in observe mode that would have counted."""
         return self.outcome.observed
+
+
+class TimedDecision(PolicyDecision):
+    """A decision that knows how long its evaluation took, in nanoseconds."""
+
+    evaluation_ns: int

@@ -6,7 +6,7 @@ learns of these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -16,7 +16,6 @@ from policy_middleware.model.json_reading import JSON, Path
 from policy_middleware.model.policy import ApprovalSpec
 from policy_middleware.model.times import duration_seconds, moment_seconds
 from policy_middleware.model.vocabulary import GUARDRAILS, INCIDENT
-from policy_middleware.model.when_parser import NOT_EVALUATED_YET
 
 BELONGS_TO: Final = MappingProxyType(
     {"mask": Effect.MASK, "approval": Effect.REQUIRE_APPROVAL, "limit": Effect.ALLOW}
@@ -36,6 +35,7 @@ def contradictions(document: Mapping[str, JSON], name: str) -> Iterator[Finding]
     if not guardrail and "default" not in document:
         yield ("default",), "is missing; write allow or deny, which applies when no rule decides"
     rules = document.get("rules")
+    ids = [rule.get("id") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
     first_place: dict[str, int] = {}
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         if not isinstance(rule, dict):
@@ -45,6 +45,8 @@ def contradictions(document: Mapping[str, JSON], name: str) -> Iterator[Finding]
         if isinstance(rule_id, str) and first_place.setdefault(rule_id, index) != index:
             yield (*path, "id"), f"{rule_id!r} is the id of rule {first_place[rule_id]} already"
         yield from _obligations(rule, path)
+        key = "when" if "when" in rule else "conditions"
+        yield from _counted_rules(rule.get(key), (*path, key), rule_id, ids)
         yield from _window(rule, path)
         if guardrail:
             yield from _guardrail(rule, path, name)
@@ -60,8 +62,6 @@ def _obligations(rule: Mapping[str, JSON], path: Path) -> Iterator[Finding]:
     yield from _escalation(rule.get("approval"), (*path, "approval"))
     if effect is Effect.MASK and "mask" not in rule:
         yield (*path, "mask"), 'is missing; say what is masked, such as {"fields": {"**.email": "redact"}}'
-    if "limit" in rule:
-        yield (*path, "limit"), NOT_EVALUATED_YET
 
 
 def _escalation(approval: JSON, path: Path) -> Iterator[Finding]:
@@ -75,6 +75,25 @@ def _escalation(approval: JSON, path: Path) -> Iterator[Finding]:
         return  # reported where it stands
     if after >= (ApprovalSpec().expires_in if expires_in is None else expires_in):
         yield (*path, "escalate", "after"), "is not before the question expires, so nobody would be asked"
+
+
+def _counted_rules(when: JSON, path: Path, own: JSON, ids: Collection[JSON]) -> Iterator[Finding]:
+    """Yield the counts whose rule there is none of, or that would count what a count leaves out."""
+    if isinstance(when, list):
+        for index, part in enumerate(when):
+            yield from _counted_rules(part, (*path, index), own, ids)
+    if not isinstance(when, dict):
+        return
+    for key in ("all", "any", "not"):
+        yield from _counted_rules(when.get(key), (*path, key), own, ids)
+    count = when.get("count")
+    name = count.get("rule") if isinstance(count, dict) else None
+    if not isinstance(name, str) or not name:
+        return
+    if name == own:
+        yield (*path, "count", "rule"), "is the rule's own id; what a rule decided does not count for itself"
+    elif name not in ids:
+        yield (*path, "count", "rule"), f"{name!r} is no rule of this document"
 
 
 def _window(rule: Mapping[str, JSON], path: Path) -> Iterator[Finding]:

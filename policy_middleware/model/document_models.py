@@ -20,10 +20,17 @@ from pydantic import (
 )
 
 from policy_middleware.model.conditions import ALWAYS
-from policy_middleware.model.count_parser import parse_per
+from policy_middleware.model.count_parser import MOST_COUNTED, parse_per
 from policy_middleware.model.field_paths import parse_field_path
 from policy_middleware.model.json_reading import JSON, MAX_NESTING, kind_of, shown
-from policy_middleware.model.policy import ApprovalSpec, EscalationSpec, FieldMask, MaskOperator, MaskSpec
+from policy_middleware.model.policy import (
+    ApprovalSpec,
+    EscalationSpec,
+    FieldMask,
+    LimitSpec,
+    MaskOperator,
+    MaskSpec,
+)
 from policy_middleware.model.times import DURATION, MOMENT_EXAMPLE, duration_seconds, moment_seconds
 from policy_middleware.model.when_parser import ParsedWhen, parse_approvers, parse_when
 
@@ -258,11 +265,17 @@ class ApprovalModel(AuthoredModel):
 
 
 class LimitModel(AuthoredModel):
-    """How often an allow rule allows (documents that use it are refused for now)."""
+    """How often an allow rule allows."""
 
     per: Per = Field(description="Attributes that are counted together.")
     within: Duration = Field(description="The time that is looked back.")
-    max: Annotated[int, Field(ge=1)] = Field(description="How many requests are allowed in that time.")
+    max: Annotated[int, Field(ge=1, le=MOST_COUNTED)] = Field(
+        description="How many requests are allowed in that time."
+    )
+
+    def spec(self, owner: str) -> LimitSpec:
+        """Return the limit of the rule `owner` (`document/rule id`) as a value."""
+        return LimitSpec(self.per, self.within, self.max, owner)
 
 
 class RuleModel(AuthoredModel):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
 from pydantic import ValidationError
 
 from policy_middleware.model.canonical_form import canonical_tree, rule_digest, written_document
-from policy_middleware.model.conditions import ALWAYS
+from policy_middleware.model.conditions import ALWAYS, owned
 from policy_middleware.model.document_consistency import contradictions
 from policy_middleware.model.document_models import DocumentModel, RuleModel
 from policy_middleware.model.document_problems import findings_of, without_echoes
@@ -124,7 +125,7 @@ def _parsed(written: dict[str, JSON], name: str, *, bare: bool) -> PolicyDocumen
         warnings.insert(0, Problem("$", _IMPLICIT_DEFAULT))
     return PolicyDocument(
         name=name,
-        rules=tuple(map(_rule, model.rules, canonical_tree(written)["rules"])),  # type: ignore[arg-type]
+        rules=tuple(map(partial(_rule, name), model.rules, canonical_tree(written)["rules"])),  # type: ignore[arg-type]
         default=None if model.default is None else Effect(model.default),
         combine=Combine(model.combine),
         description=model.description or None,
@@ -169,12 +170,13 @@ def _below(path: Path, findings: Iterable[Finding]) -> Iterator[Finding]:
     return (((*path, *inner), message) for inner, message in findings)
 
 
-def _rule(model: RuleModel, canonical: JSON) -> Rule:
+def _rule(document: str, model: RuleModel, canonical: JSON) -> Rule:
+    owner = f"{document}/{model.id}"
     effect = Effect(model.effect)
     approval = ApprovalSpec() if effect is Effect.REQUIRE_APPROVAL else None
     return Rule(
         id=model.id,
-        when=model.when.condition,
+        when=owned(model.when.condition, owner),
         effect=effect,
         reason=model.reason,
         digest=rule_digest(canonical),
@@ -185,4 +187,5 @@ def _rule(model: RuleModel, canonical: JSON) -> Rule:
         valid_until=model.valid_until,
         mask=None if model.mask is None else model.mask.spec(),
         approval=approval if model.approval is None else model.approval.spec(),
+        limit=None if model.limit is None else model.limit.spec(owner),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policy_middleware.model.conditions import ALWAYS, Condition
+from policy_middleware.model.conditions import ALWAYS, AllOf, Condition, Count, Operator
 from policy_middleware.model.effect import Effect
 
 
@@ -80,6 +80,13 @@ class LimitSpec:
     per: tuple[str, ...]
     within: float
     max: int
+    owner: str = ""
+    """The rule it belongs to, as `document/rule id`."""
+
+    @property
+    def room(self) -> Count:
+        """The condition that one more request may pass."""
+        return Count(self.per, self.within, Operator.LT, self.max, owner=self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,11 @@ class Rule:
     mask: MaskSpec | None = None
     approval: ApprovalSpec | None = None
     limit: LimitSpec | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """All that has to hold for the rule to count: its `when`, and room left by its limit."""
+        return self.when if self.limit is None else AllOf((self.when, self.limit.room))
 
     def active_at(self, now: float) -> bool:
         """True when the rule is switched on at `now` (`valid_from` inclusive, `valid_until` exclusive)."""

@@ -52,6 +52,12 @@ def duration_seconds(value: object) -> float:
     return float(seconds)
 
 
+def format_duration(seconds: float) -> str:
+    """Return whole seconds as policies write them: `90s`, `30m`, `4h`, `7d`."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _SECONDS[unit] == 0 or unit == "s")
+    return f"{seconds / _SECONDS[unit]:g}{unit}"
+
+
 def format_time(seconds: float) -> str:
     """Return a moment as RFC 3339 text in UTC, to the second: `2026-12-01T00:00:00Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

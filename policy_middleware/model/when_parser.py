@@ -28,8 +28,6 @@ from policy_middleware.model.vocabulary import HOUR, TIME, WEEKDAY, canonical_at
 DEEPEST_WHEN: Final = 32
 """Levels of `all`, `any` and `not`: more than people write, and far from Python's own limit."""
 
-NOT_EVALUATED_YET: Final = "is not evaluated yet by this version, so a document that uses it is refused"
-
 _OPERATORS: Final = MappingProxyType({operator.value: operator for operator in Operator})
 _OTHER_NAMES: Final = MappingProxyType(
     {"and": "all", "all_of": "all", "or": "any", "any_of": "any", "none": "not", "none_of": "not"}
@@ -205,7 +203,6 @@ class _WhenReader:
             parts.append(parse_count(raw))
         except FindingsError as error:
             self.problems.extend(((*path, *inner), message) for inner, message in error.findings)
-        self.problems.append((path, NOT_EVALUATED_YET))
 
 
 def _clock_operand(attribute: str, operator: Operator, raw: JSON) -> Operand:

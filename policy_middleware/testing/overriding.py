@@ -9,6 +9,8 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from policy_middleware.approvals import MemoryApprovals
 from policy_middleware.approvals import overriding as queues
+from policy_middleware.counters import MemoryCounters
+from policy_middleware.counters import overriding as counters
 from policy_middleware.evaluation.index import CompiledDocument
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.model.documents import RawDocument, canonical_json, parse_document, revision_of
@@ -135,10 +137,11 @@ def _put_in_force(change: Callable[[tuple[_Layer, ...]], tuple[_Layer, ...]]) ->
         before = stores.in_force.layers if isinstance(stores.in_force, _Layers) else ()
         layers = change(before)
         if not layers:
-            stores.in_force = queues.in_use = None
+            stores.in_force = queues.in_use = counters.in_use = None
             return
         # One queue until the outermost override ends: what is parked in it can be run in an inner one.
         queues.in_use = queues.in_use or MemoryApprovals()
+        counters.in_use = counters.in_use or MemoryCounters()
         stores.in_force = _Layers(layers)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from policy_middleware.model.conditions import ALWAYS, Leaf, Operator
+from policy_middleware.model.conditions import ALWAYS, AllOf, AnyOf, Count, Leaf, Not, Operator
 from policy_middleware.model.documents import (
     canonical_document,
     canonical_json,
@@ -19,8 +19,7 @@ from policy_middleware.model.documents import (
 )
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import DocumentError
-from policy_middleware.model.policy import ApprovalSpec, Combine, FieldMask, MaskOperator, MaskSpec
-from policy_middleware.model.when_parser import NOT_EVALUATED_YET
+from policy_middleware.model.policy import ApprovalSpec, Combine, FieldMask, LimitSpec, MaskOperator, MaskSpec
 from tests.model.documents import ACME, RECORD, document, parsed, problems, rule
 from tests.model.strategies import documents
 
@@ -335,13 +334,16 @@ def test_partial_shows_the_last_four_characters_unless_told_otherwise(
     assert (field.show_first, field.show_last) == shown
 
 
-def test_a_limit_is_read_and_then_refused_because_nothing_evaluates_it() -> None:
+def test_a_limit_belongs_to_its_rule() -> None:
     limit = {"per": ["user"], "within": "24h", "max": 5}
 
-    assert problems(document(rule(effect="allow", limit=limit))) == [f"$.rules[0].limit: {NOT_EVALUATED_YET}"]
+    [only] = parsed(rule(effect="allow", limit=limit)).rules
+
+    assert only.limit == LimitSpec(("subject.id",), 86400.0, 5, owner=f"acme/{only.id}")
+    assert only.condition == AllOf((only.when, only.limit.room))
 
 
-def test_a_faulty_limit_is_reported_together_with_its_refusal() -> None:
+def test_every_fault_of_a_limit_is_reported() -> None:
     limit = {"per": ["user", "subject"], "within": "1w", "max": 0, "x": 1}
 
     assert problems(document(rule(limit=limit))) == [
@@ -353,15 +355,32 @@ def test_a_faulty_limit_is_reported_together_with_its_refusal() -> None:
         "$.rules[0].limit.max: is 0; the least is 1",
         "$.rules[0].limit.x: is an unknown key; there are per, within, max",
         "$.rules[0].limit: belongs to effect allow, not to deny",
-        f"$.rules[0].limit: {NOT_EVALUATED_YET}",
     ]
 
 
-def test_a_count_is_refused_because_nothing_evaluates_it() -> None:
+def test_a_count_knows_the_rule_that_asks() -> None:
     count = {"effect": "deny", "per": ["subject.id"], "within": "1h", "gte": 3}
 
-    assert problems(document(rule(when={"any": [{"count": count}]}))) == [
-        f"$.rules[0].when.any[0].count: {NOT_EVALUATED_YET}"
+    [only] = parsed(rule(when={"any": [{"not": {"count": count}}]})).rules
+
+    asked = Count(("subject.id",), 3600.0, Operator.GTE, 3, effect="deny", owner=f"acme/{only.id}")
+    assert only.when == AnyOf((Not(asked),))
+
+
+def test_a_count_of_a_rule_names_another_rule_of_the_document() -> None:
+    def counting(name: str) -> dict[str, Any]:
+        return {"any": [{"count": {"rule": name, "per": ["subject.id"], "within": "1h", "gte": 3}}]}
+
+    first, second = rule(id="first", when=counting("second")), rule(id="second")
+    assert parsed(first, second).rules[0].id == "first"
+    assert problems(document(rule(id="first", when=counting("first")))) == [
+        (
+            "$.rules[0].when.any[0].count.rule: "
+            "is the rule's own id; what a rule decided does not count for itself"
+        ),
+    ]
+    assert problems(document(rule(when=counting("nowhere")))) == [
+        "$.rules[0].when.any[0].count.rule: 'nowhere' is no rule of this document"
     ]
 
 

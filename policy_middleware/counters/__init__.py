@@ -1,0 +1,17 @@
+"""What happened before: sliding windows that conditions can ask and limits reserve in."""
+
+from policy_middleware.counters.memory import MemoryCounters
+from policy_middleware.counters.opening import open_counters
+from policy_middleware.counters.protocol import Counters
+from policy_middleware.counters.redis import RedisCounters
+from policy_middleware.counters.settling import Counted, CountedDecision, with_facts
+
+__all__ = [
+    "CountedDecision",
+    "Counters",
+    "MemoryCounters",
+    "RedisCounters",
+    "Counted",
+    "open_counters",
+    "with_facts",
+]

@@ -1,0 +1,103 @@
+"""Counters in the memory of one process: for tests, demonstrations and single-process services."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from policy_middleware.evaluation.counting import Entry, Premise, Question
+
+_Key = tuple[str, str]
+SWEEP_EVERY: Final = 1000
+"""Writes after which counters that nothing was written to for their whole window are forgotten."""
+
+
+@dataclass(slots=True)
+class _Counter:
+    times: list[int] = field(default_factory=list)
+    """Microseconds since the epoch, oldest first; `ids` goes with them."""
+    ids: list[str] = field(default_factory=list)
+    expires: int = 0
+
+
+class MemoryCounters:
+    """Counters that live and die with the process; safe to use from any thread."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counters: dict[_Key, _Counter] = {}
+        self._writes = 0
+
+    def read(self, tenant: str, questions: Sequence[Question]) -> list[int]:
+        """Return how many entries each question finds; see `Counters.read`."""
+        with self._lock:
+            now = self._now()
+            return [self._count(tenant, question, now) for question in questions]
+
+    def write(
+        self, tenant: str, entry_id: str, entries: Sequence[Entry], premises: Sequence[Premise] = ()
+    ) -> list[int] | None:
+        """Add one entry to every counter, provided that all premises still hold; see `Counters.write`."""
+        if not entries:
+            raise ValueError("there is no counter to write to")
+        with self._lock:
+            now = self._now()
+            first = self._counters.get((tenant, entries[0].counter))
+            if first is not None and entry_id in first.ids:
+                return None
+            found = [self._count(tenant, premise.question, now) for premise in premises]
+            if any(
+                not premise.low <= number <= premise.high
+                for premise, number in zip(premises, found, strict=True)
+            ):
+                return found
+            for entry in entries:
+                self._add(tenant, entry, entry_id, now)
+            self._sweep(now)
+            return None
+
+    def withdraw(self, tenant: str, entry_id: str, entries: Sequence[Entry]) -> None:
+        """Take an entry back; see `Counters.withdraw`."""
+        with self._lock:
+            for entry in entries:
+                counter = self._counters.get((tenant, entry.counter))
+                if counter is not None and entry_id in counter.ids:
+                    place = counter.ids.index(entry_id)
+                    del counter.ids[place], counter.times[place]
+
+    def _now(self) -> int:
+        return round(self._clock() * 1e6)
+
+    def _count(self, tenant: str, question: Question, now: int) -> int:
+        counter = self._counters.get((tenant, question.counter))
+        if counter is None or counter.expires <= now:
+            return 0
+        return len(counter.times) - bisect_right(counter.times, now - _microseconds(question.within))
+
+    def _add(self, tenant: str, entry: Entry, entry_id: str, now: int) -> None:
+        counter = self._counters.setdefault((tenant, entry.counter), _Counter())
+        if entry_id not in counter.ids:
+            place = bisect_right(counter.times, now)  # not always the end: clocks are set back
+            counter.times.insert(place, now)
+            counter.ids.insert(place, entry_id)
+        window = _microseconds(entry.within)
+        outdated = max(bisect_right(counter.times, now - window), len(counter.times) - entry.cap)
+        if outdated > 0:
+            del counter.times[:outdated], counter.ids[:outdated]
+        counter.expires = now + window
+
+    def _sweep(self, now: int) -> None:
+        self._writes += 1
+        if self._writes % SWEEP_EVERY == 0:
+            self._counters = {
+                key: counter for key, counter in self._counters.items() if counter.expires > now
+            }
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1e6)
