@@ -33,6 +33,7 @@ class ProblemType(StrEnum):
     POLICY_MISSING = "policy-missing"
     STORE_UNAVAILABLE = "store-unavailable"
     ATTRIBUTE_UNAVAILABLE = "attribute-unavailable"
+    LOG_UNAVAILABLE = "log-unavailable"
     BODY_TOO_LARGE = "body-too-large"
     MASK_FAILED = "mask-failed"
     UNDECIDED = "undecided"
@@ -67,6 +68,7 @@ _TITLES: Final[Mapping[ProblemType, tuple[int, str]]] = {
     ProblemType.POLICY_MISSING: (403, "No policy"),
     ProblemType.STORE_UNAVAILABLE: (503, "Policy store unavailable"),
     ProblemType.ATTRIBUTE_UNAVAILABLE: (503, "Request attribute unavailable"),
+    ProblemType.LOG_UNAVAILABLE: (503, "Decision log unavailable"),
     ProblemType.BODY_TOO_LARGE: (413, "Body too large to be approved"),
     ProblemType.MASK_FAILED: (502, "Response could not be masked"),
     ProblemType.UNDECIDED: (500, "Response without a decision"),

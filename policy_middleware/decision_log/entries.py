@@ -41,8 +41,15 @@ class Entry(NamedTuple):
     ticket: Ticket | None = None
 
 
-Queued = Entry | Ticket | None
-"""A record to be; somebody who waits for everything before; the order to stop."""
+class _Rest:
+    """The type of `REST`."""
+
+
+REST: Final = _Rest()
+"""The order to end the chain."""
+
+Queued = Entry | Ticket | _Rest | None
+"""A record to be; somebody who waits for everything before; the order to end the chain, or to stop."""
 
 
 def taken(queue: SimpleQueue[Queued]) -> Iterator[Queued]:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -15,9 +15,9 @@ from weakref import WeakSet
 
 from policy_middleware.decision_log.chain import Signer
 from policy_middleware.decision_log.delivery import Delivery
-from policy_middleware.decision_log.entries import Entry, Ticket
+from policy_middleware.decision_log.entries import REST, Entry, Ticket
 from policy_middleware.decision_log.observing import observers
-from policy_middleware.decision_log.record import decision_record, event_record, overridden_record
+from policy_middleware.decision_log.record import WITHHELD, decision_record, event_record, overridden_record
 from policy_middleware.decision_log.redaction import Redaction
 from policy_middleware.decision_log.sampling import Sampling
 from policy_middleware.decision_log.sink import Sink
@@ -26,6 +26,7 @@ from policy_middleware.decision_log.writer import Writer
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.stores import overriding
+from policy_middleware.stores.freshness import Freshness
 
 DEFAULT_CAPACITY: Final = 10_000
 CLOSE_TIMEOUT: Final = 5.0
@@ -60,8 +61,8 @@ class DecisionLog:
     where they are made. The writer starts at the first record, and again in a forked child, which begins a
     chain of its own and leaves to its parent what the parent has not written.
 
-    With `key` records are sealed, with `signer` there are signed checkpoints. `lost_store` returns why the
-    documents in force may be outdated, None while they are not.
+    With `key` records are sealed, with `signer` there are signed checkpoints. `freshness` tells
+    whether the documents in force may be outdated. `strict` and `refuses` say what `takes` demands.
     """
 
     def __init__(
@@ -73,11 +74,16 @@ class DecisionLog:
         signer: Signer | None = None,
         redaction: Redaction | None = None,
         sample: float = 1.0,
-        lost_store: Callable[[], object | None] | None = None,
+        freshness: Freshness | None = None,
+        strict: bool = False,
+        refuses: bool = False,
     ) -> None:
         self._capacity = capacity
         self._sampling = Sampling(sample) if sample < 1 else None
-        self._lost_store = lost_store or _never_lost
+        self._freshness = freshness or Freshness(0.0, None)
+        self.strict: Final = strict
+        self.guards: Final = strict or refuses
+        """True when nothing is to run whose record may be lost."""
         self._closed = False
         self._delivery = Delivery(sinks)
         self._new_writer = partial(Writer, self._delivery, redaction or None, key, signer)
@@ -104,7 +110,6 @@ class DecisionLog:
         refusal: str | None = None,
         approval_id: str | None = None,
         trace: TraceContext | None = None,
-        evaluation_ns: int | None = None,
         ticket: Ticket | None = None,
     ) -> bool:
         """Record a decision on `context`; costs a queue append. False when the queue was full.
@@ -121,8 +126,8 @@ class DecisionLog:
             self._sampled_out += 1
             return True
         now = context.now if context is not None else time.time()
-        stale = self._lost_store() is not None
-        arguments = (decision, context, now, enforced, refusal, approval_id, trace, evaluation_ns, stale)
+        stale = self._freshness.lost_because is not None
+        arguments = (decision, context, now, enforced, refusal, approval_id, trace, stale)
         return self._put(Entry(decision_record, decision.decision_id, arguments, ticket))
 
     def write(
@@ -132,7 +137,6 @@ class DecisionLog:
         *,
         approval_id: str | None = None,
         trace: TraceContext | None = None,
-        evaluation_ns: int | None = None,
         timeout: float = STRICT_TIMEOUT,
     ) -> bool:
         """Record a decision and wait until every sink has it; False when one has not.
@@ -145,7 +149,6 @@ class DecisionLog:
             context,
             approval_id=approval_id,
             trace=trace,
-            evaluation_ns=evaluation_ns,
             ticket=ticket,
         ):
             return False
@@ -165,6 +168,31 @@ class DecisionLog:
     ) -> None:
         """Record what became of a decision: an approval's transition, the outcome of a mask."""
         self._put(Entry(event_record, decision_id, (event, decision_id, time.time(), details or {}, tenant)))
+
+    def takes(
+        self,
+        decision: PolicyDecision,
+        context: RequestContext | None = None,
+        *,
+        approval_id: str | None = None,
+        trace: TraceContext | None = None,
+    ) -> bool:
+        """Record a decision; False when it must not be acted upon, because its record may be lost.
+
+        May block where the log is strict and the decision lets something run. What is not acted upon and
+        may be in the log all the same is followed by an event that says so.
+        """
+        if not self.guards:
+            self.append(decision, context, approval_id=approval_id, trace=trace)
+            return True
+        if not self.accepts:
+            return False
+        if not (self.strict and decision.allowed):
+            return self.append(decision, context, approval_id=approval_id, trace=trace)
+        if self.write(decision, context, approval_id=approval_id, trace=trace):
+            return True
+        self.event(WITHHELD, decision.decision_id, tenant=context.tenant if context is not None else None)
+        return False
 
     @property
     def accepts(self) -> bool:
@@ -189,6 +217,13 @@ class DecisionLog:
         """
         self.flush()
         return self._writer.anchor()
+
+    def rest(self, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Write what waits and end the chain: the process may be ended now. A later record begins another."""
+        writer = self._writer
+        if writer.running:
+            writer.queue.put(REST)
+            self.flush(timeout)
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Write what waits, stop the writer and close the sinks; waits at most `timeout` seconds."""
@@ -237,10 +272,6 @@ class DecisionLog:
                 return True
         writer.write_entries([entry])
         return True
-
-
-def _never_lost() -> None:
-    return None
 
 
 _logs: Final[WeakSet[DecisionLog]] = WeakSet()

@@ -33,6 +33,8 @@ DECISION: Final = "decision"
 GAP: Final = "gap"
 CHECKPOINT: Final = "checkpoint"
 LOG_CLOSED: Final = "log_closed"
+WITHHELD: Final = "withheld"
+"""The event of a decision that was recorded, or not, too late: what it allowed was not run."""
 UNREADABLE: Final = "unreadable"
 OVERRIDDEN: Final = "overridden"
 """The field that marks what was recorded while a test had put other policies in force."""
@@ -53,7 +55,6 @@ def decision_record(
     refusal: str | None = None,
     approval_id: str | None = None,
     trace: TraceContext | None = None,
-    evaluation_ns: int | None = None,
     stale: bool = False,
 ) -> dict[str, object]:
     """Build the record of one decision, made at `now` (seconds since the epoch).
@@ -94,6 +95,7 @@ def decision_record(
         record["refusal"] = plain_text(refusal)
     if trace is not None:
         record["trace_id"], record["span_id"] = trace
+    evaluation_ns = getattr(decision, "evaluation_ns", None)
     if evaluation_ns is not None:
         record["metrics"] = {EVALUATION_TIMER: evaluation_ns}
     if len(outcome.observed) > MAX_ITEMS:

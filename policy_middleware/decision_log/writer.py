@@ -75,8 +75,7 @@ class Writer:
             if self._thread.is_alive():
                 return False
         self.write_entries(taken(self.queue))  # what raced with the order to stop
-        if self._chain is not None and self._chain.sealed:
-            self._write([event_record(LOG_CLOSED, None, time.time(), {})])
+        self._end_chain()
         self._delivery.close()
         return True
 
@@ -100,7 +99,7 @@ class Writer:
         """Write a stretch of the queue; True when it ends with the order to stop."""
         records: list[Record] = []
         tickets: list[Ticket] = []
-        stop = False
+        stop = rest = False
         for entry in entries:
             if isinstance(entry, Entry):
                 records.append(self._record(entry))
@@ -108,13 +107,18 @@ class Writer:
                     tickets.append(entry.ticket)
             elif entry is None:
                 stop = True
-            else:
+            elif isinstance(entry, Ticket):
                 tickets.append(entry)
+            else:
+                rest = True
         with self._counting:
             gap, self._gap = self._gap, None
         if gap is not None:
             records.append(gap_record(*gap))
         written = not records or self._write(records)
+        if rest:
+            self._end_chain()
+            self._delivery.catch_up()
         self.stalled = False
         for ticket in tickets:
             ticket.settle(written)
@@ -135,6 +139,11 @@ class Writer:
                     return
         finally:
             self.running = False  # whatever ended the thread: the next record starts another
+
+    def _end_chain(self) -> None:
+        if self._chain is not None and self._chain.sealed:
+            self._write([event_record(LOG_CLOSED, None, time.time(), {})])
+        self._chain = None
 
     def _record(self, entry: Entry) -> Record:
         try:

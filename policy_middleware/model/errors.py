@@ -58,6 +58,10 @@ class StoreUnavailable(PolicyError):
     """The policy store cannot be reached, or answered with something that cannot be used."""
 
 
+class LogUnavailable(StoreUnavailable):
+    """The decision log cannot take a record, and nothing is to run without one."""
+
+
 class NoUsablePolicy(StoreUnavailable):
     """The only document there is does not validate and no earlier one is in memory."""
 

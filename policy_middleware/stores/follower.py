@@ -42,8 +42,8 @@ class Follower:
         self._store = store
         self._compile = compile_body
         self._max_stale = max_stale
-        self._freshness = Freshness(max_stale, store.dead_after)
-        self.usable_until = self._freshness.usable_until
+        self.freshness: Final = Freshness(max_stale, store.dead_after)
+        self.usable_until = self.freshness.usable_until
         self._outage: str | None = None
         self._outage_at = -math.inf
         self._probing = False
@@ -61,17 +61,17 @@ class Follower:
     def synced(self) -> None:
         """Doubt everything: it may have changed while nobody listened."""
         with self.lock:
-            if self._freshness.lost_because is not None:
+            if self.freshness.lost_because is not None:
                 logger.info("changes of policies are heard again")
-            self.holdings.doubt_everything(self._freshness.heard_at)
-            self._freshness.heard(time.monotonic())
+            self.holdings.doubt_everything(self.freshness.heard_at)
+            self.freshness.heard(time.monotonic())
             self._renew()
         self.work.set()
 
     def alive(self) -> None:
         """Renew the lease."""
         with self.lock:
-            self._freshness.heard(time.monotonic())
+            self.freshness.heard(time.monotonic())
             self._renew()
 
     def changed(self, names: Collection[str] | None) -> None:
@@ -88,20 +88,20 @@ class Follower:
     def lost(self, reason: str) -> None:
         """Let everything age, and have the loader find out whether the store is gone altogether."""
         with self.lock:
-            if self._freshness.lost_because is None:
+            if self.freshness.lost_because is None:
                 logger.warning(
                     "changes of policies are not heard (%s); the last good ones serve for at most %g s",
                     reason,
                     self._max_stale,
                 )
-            self._freshness.lost(reason)
+            self.freshness.lost(reason)
             self._renew()
             self._probing = True
         self.work.set()
 
     def _renew(self) -> None:
-        self._freshness.renew(self.holdings.oldest_doubt)
-        self.usable_until = self._freshness.usable_until
+        self.freshness.renew(self.holdings.oldest_doubt)
+        self.usable_until = self.freshness.usable_until
 
     # What a request and the loader ask for.
 
@@ -177,7 +177,7 @@ class Follower:
         """True when a document's copy was read since `began`, or no change of it can have gone unheard."""
         return self.holdings.holds(name) and (
             self.holdings.read_at(name) >= began
-            or (self._freshness.listening and not self.holdings.in_doubt(name))
+            or (self.freshness.listening and not self.holdings.in_doubt(name))
         )
 
     def _answer(self, document: HeldDocument | None) -> PolicySet:
@@ -268,20 +268,20 @@ class Follower:
 
     def age(self, name: str) -> float:
         """Return the seconds since a held document was last known to be current; `lock` is held."""
-        return max(0.0, time.monotonic() - self.holdings.known_at(name, self._freshness.heard_at))
+        return max(0.0, time.monotonic() - self.holdings.known_at(name, self.freshness.heard_at))
 
     @property
     def listener(self) -> str:
         """The state of the listener in words."""
-        return self._freshness.listener
+        return self.freshness.listener
 
     # Fork and end.
 
     def stop_serving(self) -> None:
         """Let nothing held be used any more."""
         with self.lock:
-            self._freshness.reset()
-            self.usable_until = self._freshness.usable_until
+            self.freshness.reset()
+            self.usable_until = self.freshness.usable_until
 
     def after_fork(self) -> None:
         """Start over in a forked child: nobody listens yet, so nothing is used before it is read again."""

@@ -25,7 +25,9 @@ from policy_middleware.model.documents import DEFAULT_MAX_DOCUMENT_BYTES, RawDoc
 from policy_middleware.model.errors import ContextError, StoreUnavailable
 from policy_middleware.model.vocabulary import is_tenant_id
 from policy_middleware.stores import overriding
+from policy_middleware.stores.admission import Admit, admit_all
 from policy_middleware.stores.follower import Follower
+from policy_middleware.stores.freshness import Freshness
 from policy_middleware.stores.held import Rejection, compiler
 from policy_middleware.stores.holdings import Holdings
 from policy_middleware.stores.in_force import MissingPolicyRules, OnMissingPolicy
@@ -68,14 +70,16 @@ class Snapshots:
         max_tenants: int = 1000,
         max_unknown_tenants: int = 1000,
         max_document_bytes: int = DEFAULT_MAX_DOCUMENT_BYTES,
+        admit: Admit = admit_all,
     ) -> None:
         self.store: Final = store
         self._max_document_bytes = max_document_bytes
+        self._admit = admit
         self._on_missing_policy = on_missing_policy
         holdings = Holdings(
             MissingPolicyRules(on_missing_policy, require_global), max_tenants, max_unknown_tenants
         )
-        self._follower = Follower(store, holdings, compiler(max_document_bytes), max_stale)
+        self._follower = Follower(store, holdings, compiler(max_document_bytes, admit), max_stale)
         self._known, self._unknown = holdings.known, holdings.unknown
         self._starting = threading.Lock()
         self._watch: Watch | None = None
@@ -138,6 +142,7 @@ class Snapshots:
             note=note,
             expected_revision=expected_revision,
             max_bytes=self._max_document_bytes,
+            admit=self._admit,
         )
         self._follower.refresh(name)
         return stored
@@ -163,6 +168,7 @@ class Snapshots:
             note=note,
             expected_revision=expected_revision,
             max_bytes=self._max_document_bytes,
+            admit=self._admit,
         )
         self._follower.refresh(name)
         return stored
@@ -188,6 +194,11 @@ class Snapshots:
     def listener(self) -> str:
         """The state of the store's watch: `synced`, `starting` or `lost: <why>`."""
         return self._follower.listener
+
+    @property
+    def freshness(self) -> Freshness:
+        """Whether changes are heard; for reading only."""
+        return self._follower.freshness
 
     def wait_until_in_force(self, name: str, revision: str | None, timeout: float) -> bool:
         """Wait until this process holds a revision of a document (None: knows that there is none).
@@ -218,6 +229,11 @@ class Snapshots:
             watch = self.store.watch(follower)
             self._finalizer = weakref.finalize(self, _shut_down, watch, workers, paperwork, self.store)
             self._watch = watch
+
+    def withdraw(self) -> None:
+        """Take back what this process has told of itself in the store: it is about to end. May block."""
+        if self._running():
+            self._follower.paperwork.withdraw()
 
     def close(self) -> None:
         """Stop the threads, withdraw this process's status and close the store; twice does nothing."""

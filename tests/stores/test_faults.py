@@ -221,10 +221,10 @@ def test_an_outage_is_bridged_for_max_stale_then_refused_and_ends_with_the_new_p
     eventually(lambda: snapshots.listener.startswith("lost"), timeout=20)
     assert answer(snapshots.current("acme")) == "allow"
     eventually(lambda: refused(snapshots, "never-seen"))
-    snapshots._follower._max_stale = snapshots._follower._freshness._max_stale = 0.0
+    snapshots._follower._max_stale = snapshots._follower.freshness._max_stale = 0.0
     eventually(lambda: snapshots.current("acme") is None, timeout=20)
     assert refused(snapshots)
-    snapshots._follower._max_stale = snapshots._follower._freshness._max_stale = 600
+    snapshots._follower._max_stale = snapshots._follower.freshness._max_stale = 600
     if fault == "pause":
         server.resume()
     else:
