@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import secrets
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -26,16 +27,16 @@ from policy_middleware.approvals import (
 )
 from policy_middleware.counters import CountedDecision, Counters, open_counters, with_facts
 from policy_middleware.counters import overriding as counters_overriding
-from policy_middleware.decision_log import DecisionLog, open_sinks
+from policy_middleware.decision_log import open_decision_log
 from policy_middleware.engines import Engine, LocalEngine
 from policy_middleware.evaluation.counting import Entry
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.evaluation.trace import Explanation
 from policy_middleware.model.context import RequestContext
-from policy_middleware.model.decision import Matched, Outcome, PolicyDecision
+from policy_middleware.model.decision import Matched, Outcome, PolicyDecision, TimedDecision
 from policy_middleware.model.documents import RawDocument
 from policy_middleware.model.effect import Effect
-from policy_middleware.model.errors import NoUsablePolicy, StoreUnavailable
+from policy_middleware.model.errors import LogUnavailable, NoUsablePolicy, StoreUnavailable
 from policy_middleware.settings import EnforcerSettings
 from policy_middleware.stores.opening import open_store
 from policy_middleware.stores.protocol import UNSET, ExpectedRevision, StoredRevision
@@ -46,6 +47,7 @@ Context = Mapping[str, object] | RequestContext
 
 log: Final = logging.getLogger("policy_middleware")
 
+NOT_RECORDED: Final = "The decision cannot be recorded at the moment, so nothing was run."
 _NO_REVISIONS: Final[Mapping[str, str]] = MappingProxyType({})
 _OUTAGE_ALLOWED: Final = Outcome(
     Effect.ALLOW,
@@ -88,9 +90,7 @@ class PolicyEnforcer:
             require_replica_ack=settings.require_replica_ack,
         )
         self._counters: Final[Counters] = open_counters(store)
-        self.decision_log: Final = DecisionLog(
-            open_sinks(settings.decision_log, store), capacity=settings.decision_log_queue
-        )
+        self.decision_log: Final = open_decision_log(settings, store, self.snapshots.freshness)
         self._engine: Final[Engine] = LocalEngine()
         self._new_decision_id = _decision_ids()
         _living.add(self)
@@ -152,7 +152,8 @@ class PolicyEnforcer:
             decision = self.evaluate_with(policies, context)
         else:
             decision = self.settle(policies, context)
-        self.decision_log.append(decision, context)
+        if not self.decision_log.takes(decision, context):
+            raise LogUnavailable(NOT_RECORDED)
         return decision
 
     def record(self, event: str, context: Context, *, event_id: str | None = None) -> None:
@@ -184,6 +185,13 @@ class PolicyEnforcer:
         return PolicyDecision(
             self._new_decision_id(), self._engine.evaluate(policies, context), policies.revisions
         )
+
+    def evaluate_timed(self, policies: PolicySet, context: RequestContext) -> PolicyDecision:
+        """Do what `evaluate_with` does, and note how long it took (`decision_log_metrics`)."""
+        started = time.perf_counter_ns()
+        timed = TimedDecision(*self.evaluate_with(policies, context))
+        timed.evaluation_ns = time.perf_counter_ns() - started
+        return timed
 
     def settled_in_memory(self, policies: PolicySet, context: RequestContext) -> PolicyDecision | None:
         """Return the decision over documents that do ask about the past; None if it takes a counter."""
@@ -259,6 +267,14 @@ class PolicyEnforcer:
         return self.snapshots.publish(
             name, document, author=author, note=note, expected_revision=expected_revision
         )
+
+    def rest(self) -> None:
+        """Write what waits to be written and withdraw this process's status, because the server shuts down.
+
+        Nothing is closed, for another server may use the enforcer again.
+        """
+        self.decision_log.rest()
+        self.snapshots.withdraw()
 
     def close(self) -> None:
         """Write what waits to be written and stop every thread; also done at interpreter exit."""

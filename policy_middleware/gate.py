@@ -10,8 +10,9 @@ from typing import Final
 
 from policy_middleware import start_up
 from policy_middleware.attributes import Source, WouldBlock
+from policy_middleware.decision_log import TraceContext, trace_reader
 from policy_middleware.endpoints import Endpoints
-from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.enforcer import NOT_RECORDED, PolicyEnforcer
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.extraction import Extraction, Refused, await_sources, read_from_body, run_sources
 from policy_middleware.inbox_door import open_door
@@ -81,6 +82,12 @@ class Gate:
         self._outages = Outages()
         self._current = enforcer.snapshots.current
         self._record = enforcer.decision_log.append
+        self._trace = trace_reader(enforcer.settings.decision_log_trace)
+        self._guarded = enforcer.decision_log.guards and not self._observing
+        self._records_plainly = self._trace is None and not self._guarded
+        self._evaluate = (
+            enforcer.evaluate_timed if enforcer.settings.decision_log_metrics else enforcer.evaluate_with
+        )
 
     def owns(self, path: str) -> bool:
         """True for the package's own pages; to be asked before routing."""
@@ -190,7 +197,7 @@ class Gate:
             return load() if gathering.may_block else Blocking(load)
         if policies.counting is not None:
             return self._count(view, context, policies, gathering)
-        return self._enforce(view, context, self.enforcer.evaluate_with(policies, context), gathering.body)
+        return self._enforce(view, context, self._evaluate(policies, context), gathering.body)
 
     def _count(
         self, view: RequestView, context: RequestContext, policies: PolicySet, gathering: _Gathering
@@ -242,8 +249,34 @@ class Gate:
     ) -> Step:
         if decision.outcome.effect is _REQUIRE_APPROVAL and self._parks(view):
             return self._approval(view, context, decision, body)
+        if not self._records_plainly:
+            return self._record_and_answer(view, decision, context)
         self._record(decision, context, enforced=not self._observing)
         return self._answer(view, decision, context)
+
+    def _record_and_answer(
+        self, view: RequestView, decision: PolicyDecision, context: RequestContext
+    ) -> Step:
+        """Record a decision with its trace; where that is demanded, run nothing whose record may be lost."""
+        trace = self._trace_of(view)
+        if not self._guarded:
+            self._record(decision, context, enforced=not self._observing, trace=trace)
+            return self._answer(view, decision, context)
+
+        def take() -> FinalStep:
+            if self.enforcer.decision_log.takes(decision, context, trace=trace):
+                return self._answer(view, decision, context)
+            return self._unrecorded(view, context)
+
+        return Blocking(take) if self.enforcer.decision_log.strict and decision.allowed else take()
+
+    def _unrecorded(self, view: RequestView, context: RequestContext) -> FinalStep:
+        refusal = Refused(ProblemType.LOG_UNAVAILABLE, NOT_RECORDED)
+        refusal.attributes = context.attributes
+        return self._refuse(view, refusal)
+
+    def _trace_of(self, view: RequestView) -> TraceContext | None:
+        return None if self._trace is None else self._trace(view)
 
     def _parks(self, view: RequestView) -> bool:
         """True when a request that needs approval is parked, and not just passed or denied."""
@@ -255,7 +288,7 @@ class Gate:
         if effect is _ALLOW or self._observing:
             return Proceed(decision, ((DECISION_ID_HEADER, decision.decision_id),))
         if effect is Effect.MASK and view.method != WEBSOCKET:
-            return self._masked(view, decision)
+            return self._masked(view, decision, context)
         return self._denied(view, decision, context)
 
     def _denied(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> Respond:
@@ -279,14 +312,17 @@ class Gate:
         accept = ",".join(view.header("accept"))
         return Respond(decision, response, html=prefers_html(accept))
 
-    def _masked(self, view: RequestView, decision: PolicyDecision) -> ProceedMasked:
+    def _masked(
+        self, view: RequestView, decision: PolicyDecision, context: RequestContext
+    ) -> ProceedMasked:
         spec = decision.obligations.mask
         if spec is None:
             raise AssertionError("a mask decision carries a mask")
+        record, tenant = self.enforcer.decision_log.event, context.tenant
 
         def refuse(error: MaskError) -> Response:
             log.error("response withheld, decision %s: %s", decision.decision_id, error)
-            self.enforcer.decision_log.event("mask_failed", decision.decision_id, {"error": str(error)})
+            record("mask_failed", decision.decision_id, {"error": str(error)}, tenant)
             return problem(
                 ProblemType.MASK_FAILED,
                 "The response has to be masked and could not be.",
@@ -294,7 +330,7 @@ class Gate:
             )
 
         def masked(count: int) -> None:
-            self.enforcer.decision_log.event("masked", decision.decision_id, {"count": count})
+            record("masked", decision.decision_id, {"count": count}, tenant)
 
         return ProceedMasked(
             decision,
@@ -309,7 +345,8 @@ class Gate:
         decision = self.enforcer.refuse(refusal.detail, matched)
         tenant = refusal.attributes.get("tenant")
         context = RequestContext(tenant if isinstance(tenant, str) else "", refusal.attributes)
-        self._record(decision, context, enforced=not self._observing, refusal=refusal.kind)
+        enforced, trace = not self._observing, self._trace_of(view)
+        self._record(decision, context, enforced=enforced, refusal=refusal.kind, trace=trace)
         if self._observing and not self._endpoints.own(view.path):
             return Proceed(decision, ((DECISION_ID_HEADER, decision.decision_id),))
         answer = _REFUSALS.get(refusal.kind, problem)
@@ -321,8 +358,13 @@ class Gate:
         """Bind the request, body included, to an approval: park it, or use the approval it brings."""
         exchange = ApprovalExchange(self.enforcer, self.settings, view, context, decision)
 
+        log, trace = self.enforcer.decision_log, self._trace_of(view)
+        if self._guarded and not log.accepts:
+            return self._unrecorded(view, context)
+
         def finish(settled: Settled) -> FinalStep:
-            self._record(settled.decision, context, approval_id=settled.approval_id)
+            if not log.takes(settled.decision, context, approval_id=settled.approval_id, trace=trace):
+                return self._unrecorded(view, context)
             if settled.response is not None:
                 return Respond(settled.decision, settled.response)
             return self._answer(view, settled.decision, context)
@@ -376,6 +418,7 @@ _REFUSALS: Final = {
     ProblemType.CREDENTIAL_INVALID: unauthenticated,
     ProblemType.STORE_UNAVAILABLE: unavailable,
     ProblemType.ATTRIBUTE_UNAVAILABLE: unavailable,
+    ProblemType.LOG_UNAVAILABLE: unavailable,
 }
 _WEBSOCKET_LIMITS: Final = {
     Effect.REQUIRE_APPROVAL: "parked for approval",

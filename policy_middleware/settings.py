@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -39,6 +40,20 @@ def _networks(value: object) -> object:
 
 
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+
+
+def _from_hex(value: object) -> object:
+    """Let the environment write a secret in hexadecimal digits."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return bytes.fromhex(value.strip())
+    except ValueError:
+        raise ValueError("must be written in hexadecimal digits") from None
+
+
+Secret = Annotated[bytes, BeforeValidator(_from_hex), Field(min_length=16)]
+"""Bytes in Python, hexadecimal digits in the environment; never shown, not even in errors."""
 SinkSpec = str | Callable[..., object] | Sequence[str | Callable[..., object]]
 SourceSpec = object
 """A source, a callable, a dotted path, or (for `tenant`) a list of these; resolved by attributes.py."""
@@ -83,6 +98,26 @@ class EnforcerSettings(_Settings):
     max_document_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     decision_log_queue: int = Field(default=10_000, ge=1)
     """Records that may wait for the writer; what comes beyond is counted and reported as a gap."""
+    on_log_failure: Literal["record_gap", "refuse"] = "record_gap"
+    """While a record may be lost: go on, and say in the log what is missing, or refuse requests."""
+    decision_log_strict: bool = False
+    """Run a handler only when every sink has the record of its decision."""
+    decision_log_spill: Path | None = None
+    """Directory where records wait while Redis is away; None: below that for temporary files."""
+    decision_log_sample: float = Field(default=1.0, ge=0, le=1)
+    """Share of plain allows that are recorded; everything else always is."""
+    decision_log_erase: Paths = ()
+    """JSON Pointers of what records leave out, such as `/input/subject.id`."""
+    decision_log_mask: Paths = ()
+    """JSON Pointers of what records show as `***`."""
+    decision_log_trace: Literal["off", "traceparent", "opentelemetry"] = "off"
+    """Where the trace that a record names comes from."""
+    decision_log_metrics: bool = False
+    """Record how long each evaluation took."""
+    decision_log_key: Secret | None = Field(default=None, repr=False)
+    """Seals records, so that `policyctl log verify` finds whatever is changed or missing."""
+    decision_log_signing_key: Secret | None = Field(default=None, repr=False)
+    """Ed25519 private key of 32 bytes: signs checkpoints that can be verified without `decision_log_key`."""
     on_approval: object = ()
     """Who hears of approvals: a callable of one ApprovalEvent, a dotted path, or several of these."""
     max_open_approvals: int = Field(default=1000, ge=1)
@@ -166,4 +201,7 @@ def _sentence(cls: type[_Settings], error: Mapping[str, Any]) -> str:
     name = str(error["loc"][0]) if error["loc"] else "settings"
     if error["type"] == "extra_forbidden":
         return _unknown(name, frozenset(cls.model_fields))
-    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    sentence = f"{name}: {message[:1].lower()}{message[1:]}"
+    field = cls.model_fields.get(name)
+    return sentence if field is not None and not field.repr else f"{sentence}, not {error['input']!r}"
