@@ -12,6 +12,8 @@ import pytest
 import redis
 
 from policy_middleware.approvals import open_approvals
+from policy_middleware.counters import open_counters
+from policy_middleware.evaluation.counting import Entry, Question
 from policy_middleware.model.errors import StoreUnavailable
 from policy_middleware.stores import RedisStore, Snapshots, publish_document, roll_back
 from tests.approvals.parking import BEA, park, use
@@ -87,6 +89,11 @@ def test_the_app_can_follow_policies_report_and_park_requests(server: Server) ->
         assert use(queue, task).outcome == "ok"
         park(queue, body="another")
         assert queue.list("acme").tasks
+        counters, entry = open_counters(store), Entry("a", 60.0, 1)
+        for entry_id in ("1", "2"):
+            counters.write("acme", entry_id, [entry])
+        assert counters.read("acme", [Question("a", 60.0)]) == [1]
+        counters.withdraw("acme", "2", [entry])
     assert denials(server) == []
 
 
