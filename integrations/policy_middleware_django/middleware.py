@@ -212,7 +212,9 @@ class PolicyMiddleware:
             if passage.denied_page is not None:
                 deny_page(response, passage.denied_page.response)
             for name, value in final.headers:
-                response.headers[name] = value
+                # A middleware further inside, with an enforcer of its own, has decided as well.
+                earlier = response.headers.get(name)
+                response.headers[name] = value if earlier is None else f"{earlier}, {value}"
 
 
 def _undecided(request: HttpRequest, response: HttpResponseBase, passage: Passage) -> FinalStep:

@@ -10,6 +10,7 @@ import click
 from policy_middleware.authoring import migration
 from policy_middleware.authoring.draft import KnownNames
 from policy_middleware.authoring.findings import Severity
+from policy_middleware.authoring.format_reference import format_reference
 from policy_middleware.cli.checking import checked
 from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.inputs import Input, read_document, read_documents
@@ -21,9 +22,13 @@ from policy_middleware.model.vocabulary import DEFAULT
 
 
 @click.command()
-def schema() -> None:
+@click.option("--markdown", is_flag=True, help="Print it as a page for people instead.")
+def schema(markdown: bool) -> None:
     """Print the JSON Schema of policy documents, for editors and generators."""
-    print_json(document_schema())
+    if markdown:
+        click.echo(format_reference(), nl=False)
+    else:
+        print_json(document_schema())
 
 
 @click.command()

@@ -60,7 +60,12 @@ def test_two_enforcers_both_decide(
     try:
         second.enforcer.publish(TENANT, outer)
         service = build(ALLOW_ALL, setup_second={"enforcer": second.enforcer, **SOURCES})
-        assert service.call(Call(target="/docs/7", headers=IDENTITY)).status == status
+        answer = service.call(Call(target="/docs/7", headers=IDENTITY))
+        assert answer.status == status
+        sent = [value for name, value in answer.headers if name == "x-policy-decision-id"]
+        ids = ", ".join(sent).split(", ")
+        assert len(ids) == len(records.decisions()) + len(second.decisions())
+        assert ids[0] == (records if records.decisions() else second).decisions()[0]["decision_id"]
         assert len(second.decisions()) == 1
         assert len(records.decisions()) <= 1
         assert ("read 7" in service.journal) == (status == 200)

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -28,6 +29,8 @@ APP_ADDRESS: Final = re.compile(r"\b(?:localhost|127\.0\.0\.1):(8\d\d\d)\b")
 START_TIMEOUT: Final = 60.0
 
 _FENCE = re.compile(r"^```(?P<language>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_ASSIGNMENT = re.compile(r"[A-Z_]+=")
+_PORT = re.compile(r" --port (8\d\d\d)\b")
 _TITLE = re.compile(r'title="([^"]+)"')
 _TESTED_LANGUAGES: Final = frozenset({"python", "json", "console"})
 _SHOWN_LANGUAGES: Final = frozenset({"text", "http", "acl"})
@@ -169,12 +172,19 @@ class Reader:
         assert fits, f"{place}: $ {command.line}\n--- shown\n{command.output}\n--- said\n{said}"
 
     def _start(self, line: str) -> None:
-        port = self._port("8000")
+        line, shown = _without_port(line)
+        port = self._port(shown)
         log = self._directory / f"server-{len(self._running)}.log"
-        arguments = [*shlex.split(line), *_listening_on(line, port)]
+        words = shlex.split(line)
+        variables = dict(word.split("=", 1) for word in takewhile(_ASSIGNMENT.match, words))
+        arguments = [*words[len(variables) :], *_listening_on(words[len(variables)], port)]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                arguments, cwd=self._directory, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+                arguments,
+                cwd=self._directory,
+                env={**self._environment, **variables},
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         self._running.append(process)
 
@@ -212,8 +222,13 @@ def matches(shown: str, said: str) -> bool:
     return re.fullmatch(pattern, said, re.DOTALL) is not None
 
 
-def _listening_on(line: str, port: int) -> list[str]:
-    program = shlex.split(line)[0]
+def _without_port(line: str) -> tuple[str, str]:
+    """Return how a server is started, but for the port that the page gives it, and that port."""
+    given = _PORT.search(line)
+    return (line, "8000") if given is None else (line.replace(given[0], ""), given[1])
+
+
+def _listening_on(program: str, port: int) -> list[str]:
     if program == "uvicorn":
         return ["--host", "127.0.0.1", "--port", str(port)]
     if program == "gunicorn":
