@@ -86,9 +86,8 @@ class InboxDoor:
     def open(self, view: RequestView) -> Step:
         """Return the first step for a request of the inbox."""
         request = self._page_request(view)
-        public = self._inbox.public(request)
-        if public is not None:
-            return Respond(None, public)
+        if self._inbox.is_public(request):
+            return Blocking(lambda: Respond(None, self._inbox.public(request)))
         if self._awaited:
             return Awaiting(lambda: self._await_sources(view, request))
         return Blocking(lambda: self._run_sources(view, request, {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from policy_middleware.gate import Gate, build_gate
 from policy_middleware.model.errors import SettingsError
 from policy_middleware_django.routes import RoutePolicies
+from policy_middleware_django.signals import forward
 
 SETTING: Final = "POLICY_MIDDLEWARE"
 
@@ -26,6 +27,8 @@ class Installation:
     routes: RoutePolicies
     owns_enforcer: bool
     """True when the enforcer was made from the dict and ends with it."""
+    stop_signals: Callable[[], None]
+    """Ends the sending of `approval_changed`."""
 
 
 class Installations:
@@ -47,13 +50,18 @@ class Installations:
         """Drop an installation; the next request builds it anew from what is set by then."""
         with self._lock:
             dropped = self._built.pop(setting, None)
-        if dropped is not None and dropped.owns_enforcer:
+        if dropped is None:
+            return
+        dropped.stop_signals()
+        if dropped.owns_enforcer:
             dropped.gate.enforcer.close()
 
     def _build(self, setting: str) -> Installation:
         options = options_of(setting)
         gate = build_gate(options)
-        installation = Installation(gate, RoutePolicies(gate.routes), options.get("enforcer") is None)
+        installation = Installation(
+            gate, RoutePolicies(gate.routes), options.get("enforcer") is None, forward(gate.enforcer)
+        )
         self._built[setting] = installation
         return installation
 

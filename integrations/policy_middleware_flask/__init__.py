@@ -10,6 +10,6 @@ except ImportError:
 from policy_middleware_flask.command import cli
 from policy_middleware_flask.extension import PolicyMiddleware
 from policy_middleware_flask.jwt import flask_jwt
-from policy_middleware_flask.signals import policy_decided
+from policy_middleware_flask.signals import approval_changed, policy_decided
 
-__all__ = ["PolicyMiddleware", "cli", "flask_jwt", "policy_decided"]
+__all__ = ["PolicyMiddleware", "approval_changed", "cli", "flask_jwt", "policy_decided"]

@@ -20,7 +20,7 @@ from policy_middleware_flask import start_up
 from policy_middleware_flask.passage import Passage
 from policy_middleware_flask.request import FlaskView, take_unmaskable
 from policy_middleware_flask.routes import RoutePolicies, check_routes
-from policy_middleware_flask.signals import policy_decided
+from policy_middleware_flask.signals import forward, policy_decided
 
 EXTENSION: Final = "policy_middleware"
 """Where `app.extensions` keeps the Guard of an app."""
@@ -46,6 +46,7 @@ class PolicyMiddleware:
         settings = {**app.config.get_namespace(CONFIG_PREFIX), **self._options}
         guard = Guard(app, build_gate(settings))
         app.extensions[EXTENSION] = guard
+        forward(guard.gate.enforcer, app)
 
 
 class Guard:

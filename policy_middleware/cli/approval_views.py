@@ -16,7 +16,7 @@ def row_of(task: ApprovalTask) -> tuple[object, ...]:
     """Return a task under `LIST_COLUMNS`."""
     return (
         task.id,
-        _standing(task),
+        standing_of(task),
         task.requester,
         task.action,
         task.resource,
@@ -34,7 +34,7 @@ def fields_of(task: ApprovalTask) -> dict[str, object]:
         request += f" with {counted(summary.body_size, 'byte')} of {summary.content_type or 'unknown type'}"
     fields: dict[str, object] = {
         "id": task.id,
-        "status": _standing(task),
+        "status": standing_of(task),
         "requester": task.requester,
         "action": task.action,
         "resource": task.resource,
@@ -108,7 +108,8 @@ def as_dict(task: ApprovalTask) -> dict[str, object]:
     }
 
 
-def _standing(task: ApprovalTask) -> str:
+def standing_of(task: ApprovalTask) -> str:
+    """Return the status, and what it leaves out: whether the approval was used, or superseded."""
     if task.consumed_at is not None:
         return f"{task.status.value}, used"
     return f"{task.status.value}, superseded" if task.superseded else task.status.value

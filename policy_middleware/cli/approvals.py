@@ -15,6 +15,7 @@ from policy_middleware.cli.approval_views import (
     outcome_of,
     row_of,
 )
+from policy_middleware.cli.approval_watching import watch
 from policy_middleware.cli.options import (
     Command,
     group_options,
@@ -173,6 +174,19 @@ def cancel_task(task_id: str, tenant: str, requester: str, place: StorePlace, ou
     with place.approvals() as queue:
         task = queue.cancel(tenant, task_id, requester)
     _tell(task, output)
+
+
+@approvals.command("watch")
+@tenant_option
+@store_options
+@output_option
+def watch_tasks(tenant: str, place: StorePlace, output: str) -> None:
+    """Show what waits for approval, and every change, until Ctrl-C.
+
+    On a terminal a table that counts down; into a pipe one line a change, with -o json one document.
+    """
+    with place.approving() as enforcer:
+        watch(enforcer.approvals, enforcer.approval_hub, tenant, output)
 
 
 def _asserted(subject: str, roles: tuple[str, ...], attributes: dict[str, AttributeValue]) -> Approver:

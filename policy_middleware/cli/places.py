@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from policy_middleware.approvals import ApprovalQueue, open_approvals
+from policy_middleware.approvals import ApprovalQueue
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.stores.memory import MemoryStore
@@ -42,13 +42,26 @@ class StorePlace:
     @contextmanager
     def approvals(self) -> Iterator[ApprovalQueue]:
         """Open the queue of approvals; raises SettingsError for one in the application's memory."""
+        with self.approving() as enforcer:
+            yield enforcer.approvals
+
+    @contextmanager
+    def approving(self) -> Iterator[PolicyEnforcer]:
+        """Open an enforcer for its approvals: what is done to them goes into the store's decision log.
+
+        Raises SettingsError for a queue in the application's memory.
+        """
         with self.store() as store:
             if not isinstance(store, RedisStore):
                 raise SettingsError(
                     "approvals of this store wait in the memory of the application, where no command can see "
                     "them; name a Redis store with --store URL or POLICY_STORE_URL"
                 )
-            yield open_approvals(store)
+        # What listens in the application need not be importable here.
+        with PolicyEnforcer.from_url(
+            self.url, key_prefix=self.key_prefix, decision_log="redis", on_approval=()
+        ) as enforcer:
+            yield enforcer
 
     @contextmanager
     def enforcer(self) -> Iterator[PolicyEnforcer]:

@@ -12,7 +12,7 @@ from policy_middleware.approvals import ApprovalStatus, ApprovalTask, is_task_id
 from policy_middleware.approvals.refusals import refusal
 from policy_middleware.console.page_request import PageRequest
 from policy_middleware.console.queue_page import Filters, path_of, queue_page
-from policy_middleware.console.rendering import STATIC, Pages, redirect, static_file
+from policy_middleware.console.rendering import STATIC, pages, redirect, require_templates, static_file
 from policy_middleware.console.request_page import request_page, visible_task
 from policy_middleware.console.same_origin import is_from_our_page
 from policy_middleware.console.visitor import Visitor
@@ -41,11 +41,16 @@ class Inbox:
 
     def __init__(self, enforcer: PolicyEnforcer, public_url: str | None = None) -> None:
         self._enforcer, self._public_url = enforcer, public_url
-        self._pages = Pages()
+        # Frameworks make their middlewares on the event loop, where nothing may be read from a disk yet.
+        require_templates()
 
-    def public(self, request: PageRequest) -> Response | None:
-        """Answer what anybody may have, the static files; None for everything else."""
-        return static_file(request.path) if request.path.startswith(STATIC) else None
+    def is_public(self, request: PageRequest) -> bool:
+        """True for what anybody may have: the static files."""
+        return request.path.startswith(STATIC)
+
+    def public(self, request: PageRequest) -> Response:
+        """Answer a request for a static file."""
+        return static_file(request.path) or self.turned_away(request, 404, "There is no such file.")
 
     def turned_away(self, request: PageRequest, status: int, sentence: str) -> Response:
         """Answer somebody who is no approver, or of whom that cannot be known."""
@@ -198,7 +203,7 @@ class Inbox:
         headers: Headers = (),
         **variables: object,
     ) -> Response:
-        return self._pages.page(
+        return pages().page(
             template,
             status,
             headers,

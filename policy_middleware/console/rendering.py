@@ -45,13 +45,10 @@ STATIC: Final = "/static/"
 
 
 class Pages:
-    """The templates, compiled once; raises MissingExtra at construction without Jinja2."""
+    """Templates and static files, read at construction: rendering never looks at the disk."""
 
     def __init__(self) -> None:
-        try:
-            import jinja2
-        except ImportError:
-            raise MissingExtra("console", "the inbox") from None
+        import jinja2
 
         def shown(value: object) -> object:
             # Markup is ours. Any other text may carry what reverses or breaks a line.
@@ -62,6 +59,7 @@ class Pages:
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             finalize=shown,
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -72,6 +70,10 @@ class Pages:
             "timestamp": format_time,
         }
         self._environment.globals |= {"counted": wording.counted, "static": static_path}
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
+        for name in _MEDIA_TYPES:
+            _digest(name)
 
     def page(self, template: str, status: int, headers: Headers = (), **variables: object) -> Response:
         """Render a template into a complete answer that no cache may keep and no other site may frame."""
@@ -85,6 +87,20 @@ class Pages:
             ("Vary", "Cookie, Authorization"),
         )
         return Response(status, fixed + _GUARDS + headers, body)
+
+
+def require_templates() -> None:
+    """Raise MissingExtra where there is no Jinja2."""
+    try:
+        import jinja2  # noqa: F401 -- asks whether it is there, to name the extra in one line
+    except ImportError:
+        raise MissingExtra("console", "the inbox") from None
+
+
+@cache
+def pages() -> Pages:
+    """Return the pages of the process; may block the first time, when everything is read."""
+    return Pages()
 
 
 def redirect(location: str) -> Response:

@@ -161,6 +161,17 @@ class Webhook:
         }
 
 
+def open_webhook(url: str | None, secret: str | None) -> tuple[Webhook, ...]:
+    """Return the webhook that the settings ask for, if any; raises SettingsError and MissingExtra."""
+    if url is None and secret is None:
+        return ()
+    if url is None or secret is None:
+        missing, given = ("url", "secret") if url is None else ("secret", "url")
+        names = {"url": "approval_webhook", "secret": "approval_webhook_secret"}
+        raise SettingsError(f"{names[missing]}: is needed as well, because {names[given]} is set")
+    return (Webhook(url, secret),)
+
+
 def _checked_secret(secret: str) -> bytes:
     """Return the key of a `whsec_` secret; the message never repeats it."""
     try:

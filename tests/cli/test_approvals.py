@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+
 import pytest
 
-from policy_middleware.approvals import ApprovalQueue, ApprovalTask, RedisApprovals, RequestSummary
+from policy_middleware.approvals import ApprovalQueue, ApprovalTask, Approver, RedisApprovals, RequestSummary
 from policy_middleware.cli.options import operating_system_user
 from policy_middleware.model.decision import ApprovalRequirement
 from policy_middleware.model.documents import parse_document
-from tests.cli.running import POLICY, Shell
+from tests.cli.running import POLICY, PROGRAM, Shell
 from tests.conftest import RedisPlace
 
 EXPORT = POLICY["rules"][1]
@@ -229,3 +234,43 @@ def test_the_id_and_the_roles_of_an_approver_are_no_attributes(
     vote = ("approvals", "approve", task.id, "-t", "acme", "--as", "bea")
     assert redis_shell(*vote, "--attribute", "subject.roles=dpo").code == 6
     assert redis_shell(*vote, "--as", "ana", "--role", "dpo", "--attribute", "subject.id=bea").code == 6
+
+
+def test_a_vote_on_the_command_line_is_in_the_decision_log(
+    redis_shell: Shell, queue: ApprovalQueue, clean_redis: RedisPlace
+) -> None:
+    task = park(queue)
+    vote = ("approvals", "approve", task.id, "-t", "acme", "--as", "bea", "--role", "dpo", "-m", "checked")
+    assert redis_shell(*vote).code == 0
+    records = [
+        json.loads(fields[b"record"]) for _, fields in clean_redis.client.xrange(clean_redis.keys.decisions())
+    ]
+    kinds = [record["event"] for record in records]
+    assert any("approv" in kind for kind in kinds)
+    assert any(
+        "bea" in json.dumps(record) and operating_system_user() in json.dumps(record) for record in records
+    )
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_watching_tells_of_every_change(redis_shell: Shell, queue: ApprovalQueue, output: str) -> None:
+    task = park(queue)
+    watching = subprocess.Popen(
+        [PROGRAM, "approvals", "watch", "-t", "acme", "-o", output],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **redis_shell.environment},
+    )
+    assert watching.stdout is not None
+    try:
+        assert any(task.id in line and "pending" in line for line in watching.stdout)
+        queue.approve("acme", task.id, Approver("bea", ("dpo",)))
+        line = next(line for line in watching.stdout if "approved" in line)
+        assert task.id in line
+        if output == "json":
+            assert json.loads(line)["status"] == "approved"
+    finally:
+        watching.send_signal(signal.SIGINT)
+        watching.stdout.read()
+        watching.stdout.close()
+        assert watching.wait(10) == 0

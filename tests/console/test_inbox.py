@@ -313,7 +313,7 @@ def test_static_files_are_named_by_their_content_and_kept_by_browsers(desk: Desk
     for name, kind in (("inbox.css", "text/css"), ("inbox.js", "text/javascript"), ("icon.svg", "image/svg")):
         assert f"{BASE}{static_path(name)}" in page
         answer = desk.inbox.public(PageRequest("GET", static_path(name), BASE))
-        assert answer is not None
+        assert answer.status == 200
         assert (header_of(answer, "Content-Type") or "").startswith(kind)
         assert "immutable" in (header_of(answer, "Cache-Control") or "")
     for path in (
@@ -322,7 +322,7 @@ def test_static_files_are_named_by_their_content_and_kept_by_browsers(desk: Desk
         "/static/../inbox.py",
         "/static/x/../../inbox.py",
     ):
-        assert desk.inbox.public(PageRequest("GET", path, BASE)) is None
+        assert desk.inbox.public(PageRequest("GET", path, BASE)).status == 404
 
 
 def test_nobody_is_an_approver_by_accident() -> None:

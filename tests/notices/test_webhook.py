@@ -10,6 +10,7 @@ import pytest
 from standardwebhooks import Webhook as Receiver
 
 from policy_middleware.approvals import ApprovalEvent, ApprovalEventKind, MemoryApprovals
+from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.notices import Webhook, message_of, webhook
 from policy_middleware.notices.sending import Attempt, post
@@ -196,3 +197,22 @@ def test_a_receiver_that_is_not_there_is_a_failed_attempt() -> None:
     attempt = post("http://127.0.0.1:9/", "{}", {})
     assert attempt.status is None
     assert not attempt.delivered
+
+
+def test_settings_make_the_enforcer_send_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    sending = Post()
+    monkeypatch.setattr(Webhook.__init__, "__kwdefaults__", {"post": sending})
+    with PolicyEnforcer.from_url(
+        "memory://", decision_log=lambda _: None, approval_webhook=URL, approval_webhook_secret=SECRET
+    ) as enforcer:
+        park(enforcer.approvals)
+        eventually(lambda: len(sending.sent) == 1)
+    assert json.loads(sending.sent[0][0])["type"] == "approval.requested"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"approval_webhook": URL}, {"approval_webhook_secret": SECRET}], ids=["url", "secret"]
+)
+def test_half_a_webhook_does_not_start(settings: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="is needed as well"):
+        PolicyEnforcer.from_url("memory://", decision_log=lambda _: None, **settings)
