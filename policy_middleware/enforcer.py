@@ -37,6 +37,7 @@ from policy_middleware.model.decision import Matched, Outcome, PolicyDecision, T
 from policy_middleware.model.documents import RawDocument
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import LogUnavailable, NoUsablePolicy, StoreUnavailable
+from policy_middleware.notices import open_webhook
 from policy_middleware.settings import EnforcerSettings
 from policy_middleware.stores.opening import open_store
 from policy_middleware.stores.protocol import UNSET, ExpectedRevision, StoredRevision
@@ -77,7 +78,12 @@ class PolicyEnforcer:
         )
         self.approval_hub: Final[ApprovalHub] = open_hub(store)
         """Wakes who waits for an approval."""
-        self._approval_events: Final = ApprovalEvents(open_listeners(settings.on_approval))
+        self._approval_events: Final = ApprovalEvents(
+            (
+                *open_listeners(settings.on_approval),
+                *open_webhook(settings.approval_webhook, settings.approval_webhook_secret),
+            )
+        )
         self._approvals: Final[ApprovalQueue] = open_approvals(
             store,
             ApprovalLimits(

@@ -120,6 +120,10 @@ class EnforcerSettings(_Settings):
     """Ed25519 private key of 32 bytes: signs checkpoints that can be verified without `decision_log_key`."""
     on_approval: object = ()
     """Who hears of approvals: a callable of one ApprovalEvent, a dotted path, or several of these."""
+    approval_webhook: str | None = Field(default=None, repr=False)
+    """Where every step of an approval is posted to."""
+    approval_webhook_secret: str | None = Field(default=None, repr=False)
+    """What that is signed with: `whsec_` and base64 of at least 24 random bytes (Standard Webhooks)."""
     max_open_approvals: int = Field(default=1000, ge=1)
     """Approvals of one tenant that may be pending, or approved and not used."""
     max_open_approvals_per_requester: int = Field(default=50, ge=1)
