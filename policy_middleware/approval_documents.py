@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
-from policy_middleware.approvals import ApprovalStatus, ApprovalTask
+from policy_middleware.approvals import ApprovalStatus, ApprovalTask, Verdict
 from policy_middleware.model.times import format_time
 from policy_middleware.responses import (
     APPROVAL_ID_HEADER,
@@ -24,7 +24,12 @@ POLL_AFTER: Final = 5
 
 
 def task_url(settings: GateSettings, root_path: str, task_id: str) -> str:
-    """Return where a task is looked up: absolute by `public_url`, else relative to the host.
+    """Return where a task is looked up; see `requests_url`."""
+    return f"{requests_url(settings, root_path)}/{task_id}"
+
+
+def requests_url(settings: GateSettings, root_path: str) -> str:
+    """Return where access requests are submitted: absolute by `public_url`, else relative to the host.
 
     Never built from the Host header, which the client chooses.
     """
@@ -34,7 +39,7 @@ def task_url(settings: GateSettings, root_path: str, task_id: str) -> str:
         # A mount may take a part of the path that the client chose, decoded: it must neither end this header
         # nor, after two slashes, name another host.
         base = quote("/" + root_path.strip("/")) if root_path.strip("/") else ""
-    return f"{base}{settings.prefix}{REQUESTS_PATH}/{task_id}"
+    return f"{base}{settings.prefix}{REQUESTS_PATH}"
 
 
 def task_document(task: ApprovalTask, settings: GateSettings, root_path: str) -> dict[str, object]:
@@ -51,9 +56,17 @@ def task_document(task: ApprovalTask, settings: GateSettings, root_path: str) ->
     }
     if task.consumed_at is not None:
         document["consumed_at"] = format_time(task.consumed_at)
+    comment = denial_comment(task)
+    if comment is not None:
+        document["comment"] = comment
+    return document
+
+
+def handle_document(task: ApprovalTask, settings: GateSettings, root_path: str) -> dict[str, object]:
+    """Return the profile's response: the `task`, and once it is approved the `result`."""
+    document: dict[str, object] = {"task": task_document(task, settings, root_path)}
     if (
         task.status is ApprovalStatus.APPROVED
-        and task.consumed_at is None
         and task.approved_at is not None
         and task.approved_until is not None
     ):
@@ -68,6 +81,11 @@ def task_document(task: ApprovalTask, settings: GateSettings, root_path: str) ->
     return document
 
 
+def denial_comment(task: ApprovalTask) -> str | None:
+    """Return why an approver denied a task, None for one that was not denied."""
+    return next((vote.comment for vote in task.votes if vote.verdict is Verdict.DENY), None)
+
+
 def pending_response(
     task: ApprovalTask, settings: GateSettings, root_path: str, decision_id: str
 ) -> Response:
@@ -79,14 +97,37 @@ def pending_response(
         (DECISION_ID_HEADER, decision_id),
     )
     document = {
-        "task": task_document(task, settings, root_path),
+        **handle_document(task, settings, root_path),
         "decision_id": decision_id,
         "reason": task.reason,
+        "context": {
+            "evaluation_id": task.decision_id,
+            "reason": "approval_required",
+            "access_request": {
+                "endpoint": requests_url(settings, root_path),
+                "expires_at": format_time(task.deadline),
+            },
+        },
     }
     return json_response(202, document, headers=headers)
+
+
+def submitted_response(
+    task: ApprovalTask, settings: GateSettings, root_path: str, decision_id: str | None
+) -> Response:
+    """Build the answer to an access request: 202 while it waits, 201 when it is decided already."""
+    waiting = task.status is ApprovalStatus.PENDING
+    headers: Headers = (
+        ("Location", task_url(settings, root_path, task.id)),
+        (APPROVAL_ID_HEADER, task.id),
+        *((("Retry-After", str(POLL_AFTER)),) if waiting else ()),
+        *(((DECISION_ID_HEADER, decision_id),) if decision_id is not None else ()),
+    )
+    document = handle_document(task, settings, root_path)
+    return json_response(202 if waiting else 201, document, headers=headers)
 
 
 def status_response(task: ApprovalTask, settings: GateSettings, root_path: str) -> Response:
     """Build the answer of the status endpoint; while the task is pending it says when to come back."""
     waiting: Headers = (("Retry-After", str(POLL_AFTER)),) if task.status is ApprovalStatus.PENDING else ()
-    return json_response(200, {"task": task_document(task, settings, root_path)}, headers=waiting)
+    return json_response(200, handle_document(task, settings, root_path), headers=waiting)

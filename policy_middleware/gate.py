@@ -45,6 +45,7 @@ from policy_middleware.steps import (
     Respond,
     Step,
 )
+from policy_middleware.waiting import Patience
 
 
 @dataclass(slots=True)
@@ -190,7 +191,7 @@ class Gate:
         except WouldBlock as waiting:
             return Blocking(partial(self._look_up, view, gathering, waiting))
         if self._endpoints.own(view.path):
-            return self._own_page(view, context)
+            return self._own_page(view, context, gathering.body)
         policies = self._current(context.tenant)
         if policies is None:
             load = partial(self._load, view, context, gathering.body)
@@ -213,8 +214,8 @@ class Gate:
 
         return settle() if gathering.may_block else Blocking(settle)
 
-    def _own_page(self, view: RequestView, context: RequestContext) -> Step:
-        return Blocking(lambda: Respond(None, self._endpoints.answer(view, context)))
+    def _own_page(self, view: RequestView, context: RequestContext, body: bytes | None) -> Step:
+        return self._endpoints.open(view, context, body)
 
     def _look_up(self, view: RequestView, gathering: _Gathering, waiting: WouldBlock) -> Step:
         waiting.look_up()
@@ -312,9 +313,7 @@ class Gate:
         accept = ",".join(view.header("accept"))
         return Respond(decision, response, html=prefers_html(accept))
 
-    def _masked(
-        self, view: RequestView, decision: PolicyDecision, context: RequestContext
-    ) -> ProceedMasked:
+    def _masked(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> ProceedMasked:
         spec = decision.obligations.mask
         if spec is None:
             raise AssertionError("a mask decision carries a mask")
@@ -357,24 +356,37 @@ class Gate:
     ) -> Step:
         """Bind the request, body included, to an approval: park it, or use the approval it brings."""
         exchange = ApprovalExchange(self.enforcer, self.settings, view, context, decision)
+        patience = Patience(self.enforcer.approval_hub, view, self.settings.max_wait)
 
         log, trace = self.enforcer.decision_log, self._trace_of(view)
         if self._guarded and not log.accepts:
             return self._unrecorded(view, context)
 
         def finish(settled: Settled) -> FinalStep:
+            patience.end()
             if not log.takes(settled.decision, context, approval_id=settled.approval_id, trace=trace):
                 return self._unrecorded(view, context)
-            if settled.response is not None:
-                return Respond(settled.decision, settled.response)
-            return self._answer(view, settled.decision, context)
+            response = settled.response
+            if response is not None:
+                return Respond(settled.decision, response.adding(patience.applied))
+            step = self._answer(view, settled.decision, context)
+            if isinstance(step, Respond):
+                return step
+            return replace(step, headers=step.headers + patience.applied)
 
         impossible = exchange.impossible
         if impossible is not None:
             return finish(impossible)
 
+        def look(body: bytes | None) -> Step:
+            settled = exchange.settle(body)
+            if settled.waits_for is None:
+                return finish(settled)
+            again, give_up = partial(look, body), partial(finish, settled)
+            return patience.wait(context.tenant, settled.waits_for, again, give_up)
+
         def settle(body: bytes | None) -> Step:
-            return Blocking(lambda: finish(exchange.settle(body)))
+            return Blocking(partial(look, body))
 
         return ReadBody(self.settings.max_body, settle) if known_body is None else settle(known_body)
 

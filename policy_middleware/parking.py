@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from policy_middleware.approval_documents import pending_response
+from policy_middleware.approval_documents import denial_comment, pending_response
 from policy_middleware.approvals import (
     ApprovalStatus,
     ApprovalTask,
@@ -17,6 +17,7 @@ from policy_middleware.approvals import (
     fingerprint,
     is_task_id,
 )
+from policy_middleware.binding import bound_attributes, content_type, resource_of, whole_path
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.extraction import ContextRequest
 from policy_middleware.model.context import RequestContext
@@ -36,6 +37,8 @@ class Settled:
     decision: PolicyDecision
     approval_id: str | None = None
     response: Response | None = None
+    waits_for: str | None = None
+    """The pending approval, where waiting could help."""
 
 
 _REFUSALS: Final[Mapping[ConsumptionOutcome, tuple[ProblemType, str]]] = {
@@ -58,12 +61,40 @@ _QUEUE_REFUSALS: Final[Mapping[str, ProblemType]] = {
     "too_many_pending": ProblemType.TOO_MANY_PENDING,
     "queue_full": ProblemType.TOO_MANY_PENDING,
 }
+_NEXT: Final[Mapping[ConsumptionOutcome, tuple[str, str]]] = {
+    ConsumptionOutcome.USED: ("approval_consumed", "request"),
+    ConsumptionOutcome.MISMATCH: ("approval_unverifiable", "none"),
+    ConsumptionOutcome.MISSING: ("approval_unverifiable", "none"),
+    ConsumptionOutcome.DENIED: ("approval_denied", "none"),
+    ConsumptionOutcome.EXPIRED: ("approval_expired", "request"),
+    ConsumptionOutcome.CANCELLED: ("approval_expired", "request"),
+    ConsumptionOutcome.FAILED: ("approval_expired", "request"),
+    ConsumptionOutcome.SUPERSEDED: ("approval_expired", "request"),
+}
+"""The profile's reason for a refused re-evaluation and what to do next; `request`: send it without the id."""
+
+
+def queue_refusal(error: ApprovalError) -> ProblemType:
+    """Return how the client is told that the queue did not take a request."""
+    return _QUEUE_REFUSALS.get(error.code, ProblemType.APPROVAL_UNAVAILABLE)
 
 
 class ApprovalExchange:
-    """One request that a policy wants approved. `settle` may block; call it once."""
+    """One request that a policy wants approved. `settle` may block.
 
-    __slots__ = ("_context", "_decision", "_enforcer", "_settings", "_subject", "_task_id", "_view")
+    It may be called again, to look what became of the request while its client waits.
+    """
+
+    __slots__ = (
+        "_context",
+        "_counted",
+        "_decision",
+        "_enforcer",
+        "_settings",
+        "_subject",
+        "_task_id",
+        "_view",
+    )
 
     def __init__(
         self,
@@ -78,6 +109,7 @@ class ApprovalExchange:
         subject = context.attributes.get("subject.id")
         self._subject = subject if isinstance(subject, str) else None
         self._task_id = tuple(view.header(APPROVAL_ID_HEADER.lower()))
+        self._counted = False
 
     @property
     def impossible(self) -> Settled | None:
@@ -101,7 +133,7 @@ class ApprovalExchange:
                 f"The approval would be bound to a body longer than {self._settings.max_body} bytes.",
             )
         try:
-            return self._use(self._task_id[0], self._fingerprint(body)) if self._task_id else self._park(body)
+            return self._use(self._task_id[0], body) if self._task_id else self._park(body)
         except StoreUnavailable as error:
             log.error("request refused, decision %s: %s", self._decision.decision_id, error)
             return self._answered(
@@ -112,9 +144,7 @@ class ApprovalExchange:
                 )
             )
         except ApprovalError as error:
-            return self._refused(
-                _QUEUE_REFUSALS.get(error.code, ProblemType.APPROVAL_UNAVAILABLE), str(error)
-            )
+            return self._refused(queue_refusal(error), str(error))
 
     def _park(self, body: bytes) -> Settled:
         attributes, view = self._context.attributes, self._view
@@ -123,22 +153,23 @@ class ApprovalExchange:
             fingerprint=self._fingerprint(body),
             requester=str(self._subject),
             action=str(attributes["action"]),
-            resource=self._resource(),
+            resource=resource_of(self._context),
             reason=self._decision.reason,
             requirements=self._decision.obligations.approvals,
             revisions=self._decision.revisions,
-            summary=RequestSummary(view.method, self._path(), view.query, self._content_type(), len(body)),
+            summary=RequestSummary(view.method, whole_path(view), view.query, content_type(view), len(body)),
             decision_id=self._decision.decision_id,
         )
         return self._waiting(task)
 
-    def _use(self, task_id: str, request_fingerprint: str) -> Settled:
+    def _use(self, task_id: str, body: bytes) -> Settled:
         queue, tenant = self._enforcer.approvals, self._context.tenant
+        request_fingerprint = self._fingerprint(body)
         task = queue.get(tenant, task_id) if is_task_id(task_id) else None
         if task is None or task.fingerprint != request_fingerprint or task.requester != self._subject:
-            return self._refused(*_REFUSALS[ConsumptionOutcome.MISMATCH])
+            return self._not_used(ConsumptionOutcome.MISMATCH)
         if task.status is ApprovalStatus.PENDING:
-            return self._waiting(task)
+            return self._park(body)  # the same task, unless other people have to be asked by now
         approved = self._decision
         if task.status is ApprovalStatus.APPROVED and task.consumed_at is None:
             # The policy in force now has the last word: a changed rule is judged anew, a deny wins.
@@ -146,28 +177,47 @@ class ApprovalExchange:
             if approved.effect is Effect.DENY:
                 return Settled(approved, task.id)
             if approved.effect is Effect.REQUIRE_APPROVAL:
-                queue.supersede(tenant, task.id)
-                return self._refused(*_REFUSALS[ConsumptionOutcome.SUPERSEDED], task.id)
-        consumption = queue.consume(
-            tenant,
-            task.id,
-            fingerprint=request_fingerprint,
-            requester=self._subject,
-            nonce=self._decision.decision_id,
-        )
+                return self._park(body)  # the rule has changed: its approvers are asked anew
+        try:
+            consumption = queue.consume(
+                tenant,
+                task.id,
+                fingerprint=request_fingerprint,
+                requester=self._subject,
+                nonce=self._decision.decision_id,
+            )
+        except StoreUnavailable:
+            if approved is not self._decision:
+                self._enforcer.withdraw(approved, self._context)
+            raise
         if consumption.outcome is ConsumptionOutcome.OK:
             return Settled(approved, task.id)
         if consumption.outcome is ConsumptionOutcome.PENDING:
             return self._waiting(consumption.task or task)
         if approved is not self._decision:
             self._enforcer.withdraw(approved, self._context)
-        return self._refused(*_REFUSALS[consumption.outcome], task.id)
+        return self._not_used(consumption.outcome, consumption.task or task)
+
+    def _not_used(self, outcome: ConsumptionOutcome, task: ApprovalTask | None = None) -> Settled:
+        kind, detail = _REFUSALS[outcome]
+        reason, next_action = _NEXT[outcome]
+        members: dict[str, object] = {"reason": reason, "next_action": next_action}
+        if outcome is ConsumptionOutcome.DENIED and task is not None:
+            members["comment"] = denial_comment(task)
+        response = problem(kind, detail, decision_id=self._decision.decision_id, members=members)
+        return self._answered(response, None if task is None else task.id)
 
     def _waiting(self, task: ApprovalTask) -> Settled:
         decision = self._decision
-        self._enforcer.count(decision, self._context)
+        if not self._counted:
+            self._counted = True
+            self._enforcer.count(decision, self._context)
         response = pending_response(task, self._settings, self._view.root_path, decision.decision_id)
-        return Settled(decision, task.id, response)
+        if task.status is ApprovalStatus.PENDING:
+            self._task_id = (task.id,)  # who looks again, looks for this one
+        return Settled(
+            decision, task.id, response, task.id if task.status is ApprovalStatus.PENDING else None
+        )
 
     def _refused(self, kind: ProblemType, detail: str, task_id: str | None = None) -> Settled:
         return self._answered(problem(kind, detail, decision_id=self._decision.decision_id), task_id)
@@ -180,24 +230,11 @@ class ApprovalExchange:
             tenant=self._context.tenant,
             subject=str(self._subject),
             method=self._view.method,
-            path=self._path(),
+            path=whole_path(self._view),
             query=self._view.query,
-            content_type=self._content_type(),
+            content_type=content_type(self._view),
             body_digest=body_digest(body),
             action=str(self._context.attributes["action"]),
-            resource=self._resource(),
+            resource=resource_of(self._context),
+            attributes=bound_attributes(self._settings, self._context),
         )
-
-    def _path(self) -> str:
-        return self._view.root_path + self._view.path
-
-    def _content_type(self) -> str | None:
-        values = self._view.header("content-type")
-        return ",".join(values) if values else None
-
-    def _resource(self) -> str | None:
-        kind = self._context.attributes.get("resource.type")
-        identifier = self._context.attributes.get("resource.id")
-        if kind is None:
-            return None
-        return str(kind) if identifier is None else f"{kind}:{identifier}"

@@ -22,7 +22,10 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class ProblemType(StrEnum):
-    """The kinds of refusal, as the last part of the problem's `type` URN."""
+    """The kinds of refusal, as the last part of the problem's `type` URN.
+
+    Whole URNs are those of OpenID AuthZEN's Access Request and Approval Profile (draft).
+    """
 
     DENIED = "denied"
     IDENTITY_MISSING = "identity-missing"
@@ -47,6 +50,13 @@ class ProblemType(StrEnum):
     APPROVAL_SUPERSEDED = "approval-superseded"
     APPROVAL_UNAVAILABLE = "approval-unavailable"
     TOO_MANY_PENDING = "too-many-pending-approvals"
+    NOT_REQUESTABLE = "urn:openid:authzen:access-request:error:not_requestable"
+    EXPIRED_DENIAL = "urn:openid:authzen:access-request:error:expired_denial"
+    INVALID_DENIAL_BINDING = "urn:openid:authzen:access-request:error:invalid_denial_binding"
+    DUPLICATE_REQUEST = "urn:openid:authzen:access-request:error:duplicate_request"
+    UNKNOWN_TASK = "urn:openid:authzen:access-request:error:unknown_task"
+    TASK_EXPIRED = "urn:openid:authzen:access-request:error:task_expired"
+    INVALID_TASK_STATE = "urn:openid:authzen:access-request:error:invalid_task_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,10 @@ class Response:
     status: int
     headers: Headers
     body: bytes
+
+    def adding(self, headers: Headers) -> Response:
+        """Return the same answer with further headers."""
+        return Response(self.status, self.headers + headers, self.body) if headers else self
 
 
 _TITLES: Final[Mapping[ProblemType, tuple[int, str]]] = {
@@ -82,6 +96,13 @@ _TITLES: Final[Mapping[ProblemType, tuple[int, str]]] = {
     ProblemType.APPROVAL_SUPERSEDED: (403, "Approval superseded"),
     ProblemType.APPROVAL_UNAVAILABLE: (403, "Approval impossible"),
     ProblemType.TOO_MANY_PENDING: (429, "Too many pending approvals"),
+    ProblemType.NOT_REQUESTABLE: (400, "Approval is not what this request needs"),
+    ProblemType.EXPIRED_DENIAL: (410, "No longer open to an approval"),
+    ProblemType.INVALID_DENIAL_BINDING: (400, "Not bound to a request"),
+    ProblemType.DUPLICATE_REQUEST: (409, "Idempotency key used for another request"),
+    ProblemType.UNKNOWN_TASK: (404, "Unknown approval"),
+    ProblemType.TASK_EXPIRED: (410, "Approval expired"),
+    ProblemType.INVALID_TASK_STATE: (409, "Approval already decided"),
 }
 
 
@@ -101,7 +122,7 @@ def problem(
     """Build an RFC 9457 problem document; `members` are extension members, None values left out."""
     status, title = _TITLES[kind]
     document: dict[str, object] = {
-        "type": _TYPE_PREFIX + kind,
+        "type": kind.value if kind.startswith("urn:") else _TYPE_PREFIX + kind,
         "title": title,
         "status": status,
         "detail": detail,

@@ -135,10 +135,10 @@ class Waiting:
     """The client asked to wait for what may happen soon (RFC 7240 `Prefer: wait`).
 
     Servers with an event loop take `await wait()`, which holds no thread, ends in bounded time and returns
-    the next step; they cancel it when the client leaves. All others answer `at_once`.
+    the next step; they cancel it when the client leaves. All others go on with `at_once()`.
     """
 
-    at_once: Respond
+    at_once: Callable[[], Step]
     wait: Callable[[], Awaitable[Step]]
 
 
@@ -171,7 +171,7 @@ def drive(step: Step, read_body: Callable[[int], bytes | None]) -> FinalStep:
         elif isinstance(step, Awaiting):
             step = asyncio.run(_completed(step))
         elif isinstance(step, Waiting):
-            step = step.at_once
+            step = step.at_once()
         elif isinstance(step, RespondStream):
             step = step.instead
         else:

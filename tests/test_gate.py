@@ -390,11 +390,16 @@ def test_a_deny_since_the_approval_wins(gate: Gate, enforcer: PolicyEnforcer) ->
     assert _status(_replay(gate, task_id)) == (403, "denied")
 
 
-def test_a_changed_rule_supersedes_the_approval(gate: Gate, enforcer: PolicyEnforcer) -> None:
+def test_a_changed_rule_is_asked_about_anew(gate: Gate, enforcer: PolicyEnforcer) -> None:
     task_id = _park(gate)
     enforcer.approvals.approve("acme", task_id, DPO)
     rules = [dict(rule, reason=f"{rule['reason']} Anew.") for rule in POLICY["rules"]]  # type: ignore[arg-type, index, attr-defined]  # plain JSON
     enforcer.publish("acme", {**POLICY, "rules": rules})
+    answer = _replay(gate, task_id)
+    assert isinstance(answer, Respond)
+    task = json.loads(answer.response.body)["task"]
+    assert (answer.response.status, task["status"]) == (202, "pending")
+    assert task["id"] != task_id
     assert _status(_replay(gate, task_id)) == (403, "approval-superseded")
 
 
@@ -455,9 +460,10 @@ def test_the_requester_sees_the_status_and_nobody_else(gate: Gate, enforcer: Pol
     assert _page(gate, path)[1]["task"]["status"] == "pending"
     assert _page(gate, path, user="carol")[0] == 404
     enforcer.approvals.approve("acme", task_id, DPO)
-    task = _page(gate, path)[1]["task"]
-    assert task["result"]["approval"]["id"] == task_id
-    assert task["result"]["mode"] == "reevaluate"
+    document = _page(gate, path)[1]
+    assert document["task"]["status"] == "approved"
+    assert document["result"]["approval"]["id"] == task_id
+    assert document["result"]["mode"] == "reevaluate"
 
 
 def test_the_requester_may_cancel(gate: Gate) -> None:

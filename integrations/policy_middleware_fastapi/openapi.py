@@ -8,60 +8,24 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from policy_middleware.api_description import SCHEMAS, api_paths
 from policy_middleware.responses import PROBLEM_JSON
 from policy_middleware.routing import RouteMetadata, route_policy, routes_table
+from policy_middleware.settings import GateSettings
 from policy_middleware_fastapi.dependency import DEPENDENCY_ACTION_ATTRIBUTE
 from policy_middleware_fastapi.middleware import PolicyMiddleware
 
 ACTION_EXTENSION: Final = "x-policy-action"
 FURTHER_ACTIONS_EXTENSION: Final = "x-policy-further-actions"
 
-_PROBLEM: Final = {
-    "title": "PolicyProblem",
-    "description": "Why policy refused the request (RFC 9457).",
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "The deciding rule's reason."},
-        "instance": {"type": "string"},
-        "decision_id": {"type": "string"},
-        "action": {"type": "string"},
-    },
-}
-_PENDING: Final = {
-    "title": "PendingApproval",
-    "description": "The request waits for a person; send it again with X-Approval-Id once it is approved.",
-    "type": "object",
-    "required": ["task", "decision_id", "reason"],
-    "properties": {
-        "task": {
-            "type": "object",
-            "required": ["id", "status", "status_endpoint"],
-            "properties": {
-                "id": {"type": "string"},
-                "status": {"enum": ["pending", "approved", "denied", "expired", "cancelled", "failed"]},
-                "status_endpoint": {"type": "string"},
-                "expires_at": {"type": "string", "format": "date-time"},
-                "approvals": {
-                    "type": "object",
-                    "properties": {"required": {"type": "integer"}, "received": {"type": "integer"}},
-                },
-            },
-        },
-        "decision_id": {"type": "string"},
-        "reason": {"type": "string"},
-    },
-}
 _RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 
 
 def document(app: FastAPI) -> None:
     """Let `app.openapi()` describe, for every decided operation, the answers 202, 403 and 503 and its action.
 
-    What the application documents itself under these statuses stays. The action is in `x-policy-action`,
+    What the package serves under its prefix is described too. What the application documents itself stays.
+    The action is in `x-policy-action`,
     those of `require(...)` are in `x-policy-further-actions`; exempt operations are left alone.
     """
     plain_openapi = app.openapi
@@ -91,8 +55,10 @@ def _amend(schema: dict[str, Any], app: FastAPI) -> None:
             responses.setdefault(status, response)
     if documented:
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        schemas.setdefault("PolicyProblem", _PROBLEM)
-        schemas.setdefault("PendingApproval", _PENDING)
+        for name, own in SCHEMAS.items():
+            schemas.setdefault(name, own)
+        for path, item in api_paths(_gate_settings(app)).items():
+            schema.setdefault("paths", {}).setdefault(path, item)
 
 
 def _operations(
@@ -118,12 +84,22 @@ def _further_actions(context: RouteContext) -> Iterator[str]:
         waiting.extend(reversed(dependant.dependencies))
 
 
-def _routes_setting(app: FastAPI) -> Mapping[str, RouteMetadata]:
+def _options(app: FastAPI) -> Mapping[str, object]:
     for middleware in app.user_middleware:
         if isinstance(middleware.cls, type) and issubclass(middleware.cls, PolicyMiddleware):
-            routes = middleware.kwargs.get("routes")
-            return routes_table(routes if isinstance(routes, Mapping) else None)
+            return middleware.kwargs
     return {}
+
+
+def _routes_setting(app: FastAPI) -> Mapping[str, RouteMetadata]:
+    routes = _options(app).get("routes")
+    return routes_table(routes if isinstance(routes, Mapping) else None)
+
+
+def _gate_settings(app: FastAPI) -> GateSettings:
+    """Return the settings that say where the package serves its own pages."""
+    prefix = _options(app).get("prefix")
+    return GateSettings.load({} if prefix is None else {"prefix": prefix})
 
 
 def _response(description: str, media_type: str, name: str, **more: object) -> dict[str, object]:

@@ -28,9 +28,10 @@ from policy_middleware.approvals.queue import (
 )
 from policy_middleware.approvals.redis import RedisApprovals
 from policy_middleware.approvals.task import is_task_id
-from policy_middleware.approvals.watching import ApprovalHub, Watch
+from policy_middleware.approvals.watching import LOOK_ANYWAY_SECONDS, ApprovalHub, Watch
 
 __all__ = [
+    "LOOK_ANYWAY_SECONDS",
     "ApprovalEvent",
     "ApprovalEventKind",
     "ApprovalEvents",

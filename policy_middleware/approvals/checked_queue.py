@@ -34,6 +34,8 @@ from policy_middleware.model.vocabulary import is_tenant_id
 DONE = "ok"
 CLOSED = "closed"
 EXISTS = "exists"
+KEEP_CLAIM = 86400.0
+"""Seconds for which an idempotency key outlives its task (at most); the profile asks for a day."""
 
 _REQUEST_ATTEMPTS = 5
 
@@ -150,6 +152,17 @@ class CheckedQueue(ABC):
             return Consumption(ConsumptionOutcome.MISMATCH)
         return self._consume(_checked_tenant(tenant), task_id, fingerprint, requester, nonce)
 
+    def claim(self, tenant: str, requester: str, key: str, digest: str) -> ApprovalTask | None:
+        """Take an idempotency key (see ApprovalQueue)."""
+        claimed, task_id = self._claim(_checked_tenant(tenant), checked_subject(requester), key, digest)
+        if claimed != digest:
+            raise refusal("duplicate_request")
+        return self._load(tenant, task_id) if task_id else None
+
+    def keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
+        """Remember what a claimed key led to (see ApprovalQueue)."""
+        self._keep_claim(_checked_tenant(tenant), checked_subject(requester), key, digest, task)
+
     def supersede(self, tenant: str, task_id: str) -> ApprovalTask:
         """Withdraw an open task whose rules have changed (see ApprovalQueue)."""
         return _changed(self._supersede(self._existing(tenant, task_id)))
@@ -234,6 +247,14 @@ class CheckedQueue(ABC):
     @abstractmethod
     def _escalate(self, task: ApprovalTask) -> Step:
         """Open the requirements of a pending task whose time has come to their second group."""
+
+    @abstractmethod
+    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str]:
+        """Take a key unless it is taken; return the digest it is taken for and the task it led to (or "")."""
+
+    @abstractmethod
+    def _keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
+        """Note the task that a key led to."""
 
     @abstractmethod
     def _supersede(self, task: ApprovalTask) -> Step:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from itertools import chain
+
+from policy_middleware.model.context import AttributeValue
 
 _DOMAIN = b"policy-middleware approval fingerprint 1"
 _ABSENT = 0xFFFFFFFF
@@ -19,14 +24,18 @@ def fingerprint(
     body_digest: str,
     action: str,
     resource: str | None,
+    attributes: Mapping[str, AttributeValue] | None = None,
 ) -> str:
     """Return the SHA-256 hex digest that binds an approval to exactly one request.
 
     `query` is the raw query string, `body_digest` the SHA-256 hex digest of the body's bytes. Every part is
     preceded by its length, so that no two different requests share a spelling; None differs from "".
+    `attributes` are what else was decided on; each is a set of values, so their order does not count.
     """
     digest = hashlib.sha256(_DOMAIN)
-    for part in (tenant, subject, method, path, query, content_type, body_digest, action, resource):
+    further = attributes or {}
+    request = (tenant, subject, method, path, query, content_type, body_digest, action, resource)
+    for part in (*request, *chain.from_iterable((name, _values(further[name])) for name in sorted(further))):
         if part is None:
             digest.update(_ABSENT.to_bytes(4, "big"))
             continue
@@ -35,6 +44,12 @@ def fingerprint(
         digest.update(len(encoded).to_bytes(4, "big"))
         digest.update(encoded)
     return digest.hexdigest()
+
+
+def _values(value: AttributeValue) -> str:
+    """Return one spelling of a set of values; JSON tells `1` from `"1"`."""
+    values = value if isinstance(value, tuple) else (value,)
+    return json.dumps(sorted(set(map(json.dumps, values))))
 
 
 def body_digest(body: bytes) -> str:

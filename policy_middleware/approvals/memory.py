@@ -7,7 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from policy_middleware.approvals.checked_queue import CLOSED, DONE, EXISTS, CheckedQueue, Step, consumption_of
+from policy_middleware.approvals.checked_queue import (
+    CLOSED,
+    DONE,
+    EXISTS,
+    KEEP_CLAIM,
+    CheckedQueue,
+    Step,
+    consumption_of,
+)
 from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
 from policy_middleware.approvals.queue import ApprovalLimits
 from policy_middleware.approvals.task import (
@@ -27,6 +35,8 @@ class _TenantQueue:
     tasks: dict[str, ApprovalTask] = field(default_factory=dict)
     """By id, oldest first."""
     open_by_fingerprint: dict[str, str] = field(default_factory=dict)
+    claims: dict[tuple[str, str], tuple[float, str, str]] = field(default_factory=dict)
+    """By requester and idempotency key: until when, the digest, the task."""
     nonces: dict[str, str] = field(default_factory=dict)
     """Which attempt used an approval."""
     last_position: int = 0
@@ -179,6 +189,19 @@ class MemoryApprovals(CheckedQueue):
             if current is None or current.status is not ApprovalStatus.PENDING:
                 return Step(CLOSED, current)
             return self._end(current, ApprovalEventKind.CANCELLED, status=ApprovalStatus.CANCELLED)
+
+    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str]:
+        with self._lock:
+            now = self._clock()
+            queue = self._tenants.setdefault(tenant, _TenantQueue())
+            queue.claims = {name: claim for name, claim in queue.claims.items() if claim[0] > now}
+            _, claimed, task_id = queue.claims.setdefault((requester, key), (now + KEEP_CLAIM, digest, ""))
+            return claimed, task_id
+
+    def _keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
+        with self._lock:
+            until = task.deadline + KEEP_CLAIM
+            self._tenants[tenant].claims[(requester, key)] = (until, digest, task.id)
 
     def _supersede(self, task: ApprovalTask) -> Step:
         with self._lock:

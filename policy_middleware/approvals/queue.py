@@ -124,6 +124,16 @@ class ApprovalQueue(Protocol):
         answer) is `ok` again.
         """
 
+    def claim(self, tenant: str, requester: str, key: str, digest: str) -> ApprovalTask | None:
+        """Take an idempotency key for a submission with this digest; return the task it led to before.
+
+        None for a key that is new, or whose submission did not come to an end. Errors: `duplicate_request`
+        for a key that was used with another digest.
+        """
+
+    def keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
+        """Remember what a claimed key led to, until a day after the task has ended at the latest."""
+
     def supersede(self, tenant: str, task_id: str) -> ApprovalTask:
         """Withdraw an open task whose rules have changed, approved or not, so that it is asked anew.
 

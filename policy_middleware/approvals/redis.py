@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 import redis
 
 from policy_middleware.approvals import scripts
-from policy_middleware.approvals.checked_queue import CLOSED, CheckedQueue, Step, consumption_of
+from policy_middleware.approvals.checked_queue import CLOSED, KEEP_CLAIM, CheckedQueue, Step, consumption_of
 from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
 from policy_middleware.approvals.queue import ApprovalLimits
 from policy_middleware.approvals.stored_task import request_to_json, task_from_hash, vote_to_json
@@ -119,6 +119,23 @@ class RedisApprovals(CheckedQueue):
 
     def _cancel(self, task: ApprovalTask) -> Step:
         return self._transition(self._close_script, task, "cancel", _nonce())
+
+    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str]:
+        name = self._claim_key(tenant, requester, key)
+        with _queue_errors():
+            self._client.set(name, digest, nx=True, px=_milliseconds(KEEP_CLAIM))
+            held: Any = self._client.get(name)
+        claimed, _, task_id = (held or digest.encode()).decode().partition(" ")
+        return claimed, task_id
+
+    def _keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
+        lasts = _milliseconds(task.deadline - task.created_at + KEEP_CLAIM)
+        with _queue_errors():
+            self._client.set(self._claim_key(tenant, requester, key), f"{digest} {task.id}", px=lasts)
+
+    def _claim_key(self, tenant: str, requester: str, key: str) -> str:
+        parts = (str(len(requester)), requester, key)
+        return self._keys.approval(tenant, "claim", hashlib.sha256("\0".join(parts).encode()).hexdigest())
 
     def _supersede(self, task: ApprovalTask) -> Step:
         return self._transition(self._close_script, task, "supersede", _nonce())

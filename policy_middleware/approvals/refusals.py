@@ -21,6 +21,7 @@ _SENTENCES = {
     "comment_too_long": f"a comment holds at most {MAX_COMMENT_CHARACTERS} characters",
     "no_subject": "an approval is always somebody's: the request or the vote carries no subject id",
     "invalid_subject": f"a subject id is Unicode text of at most {MAX_SUBJECT_CHARACTERS} characters",
+    "duplicate_request": "this idempotency key was used for another request; choose a new one",
     "too_many_pending": "this requester has as many open approvals as one person may have; "
     "cancel or use one, or wait for it to expire",
     "queue_full": "this tenant has as many open approvals as the queue holds; decide some first",

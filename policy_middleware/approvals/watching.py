@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -42,14 +43,22 @@ class Watch:
         self._changed = False
         self._wake: Callable[[], None] | None = None
 
-    def __enter__(self) -> Self:
+    def open(self) -> Self:
+        """Begin to listen; a watch that is dropped without `close` is forgotten all the same."""
         self._hub._add(self)
         return self
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub._remove(self)
+
+    def __enter__(self) -> Self:
+        return self.open()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hub._remove(self)
+        self.close()
 
     async def changed(self, timeout: float) -> bool:
         """Wait until something changed since the last call; False after `timeout` seconds.
@@ -130,7 +139,7 @@ class ApprovalHub:
 
     def __init__(self, feed: Callable[[ApprovalHub], Feed] | None = None) -> None:
         self._lock = threading.Lock()
-        self._watches: dict[str, set[Watch]] = {}
+        self._watches: dict[str, weakref.WeakSet[Watch]] = {}
         self._feed = feed(self) if feed is not None else None
 
     def watch(self, tenant: str, task_id: str | None = None) -> Watch:
@@ -149,6 +158,8 @@ class ApprovalHub:
                     if task_id is None or watch.task_id in (None, task_id)
                 ]
             )
+            if tenant is not None and not self._watches.get(tenant, True):
+                del self._watches[tenant]  # they were dropped without being closed
         for watch in concerned:
             watch.notify()
 
@@ -166,7 +177,7 @@ class ApprovalHub:
 
     def _add(self, watch: Watch) -> None:
         with self._lock:
-            self._watches.setdefault(watch.tenant, set()).add(watch)
+            self._watches.setdefault(watch.tenant, weakref.WeakSet()).add(watch)
         if self._feed is not None:
             self._feed.start()
 

@@ -72,9 +72,7 @@ class PolicySet:
 
     def wanted(self, context: RequestContext, *, approved: bool = False) -> set[Fact]:
         """Return the facts on which the answer may depend; with `approved`, that of `evaluate_approved`."""
-        return {
-            fact for document in self._speaking for fact in document.wanted(context, approved=approved)
-        }
+        return {fact for document in self._speaking for fact in document.wanted(context, approved=approved)}
 
     def evaluate_approved(self, context: RequestContext, satisfied: Satisfied) -> Outcome:
         """Return the outcome once approvals, as (document, rule id, rule digest), have been given.
