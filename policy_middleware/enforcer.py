@@ -32,6 +32,7 @@ from policy_middleware.engines import Engine, LocalEngine
 from policy_middleware.evaluation.counting import Entry
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.evaluation.trace import Explanation
+from policy_middleware.masking import MaskKeys, mask_admission
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Matched, Outcome, PolicyDecision, TimedDecision
 from policy_middleware.model.documents import RawDocument
@@ -67,6 +68,7 @@ class PolicyEnforcer:
 
     def __init__(self, settings: EnforcerSettings) -> None:
         self.settings = settings
+        self.mask_keys: Final = MaskKeys(settings.mask_secret, settings.mask_key)
         store = open_store(settings.store_url, key_prefix=settings.key_prefix)
         self.snapshots: Final = Snapshots(
             store,
@@ -75,6 +77,7 @@ class PolicyEnforcer:
             require_global=settings.require_global,
             max_tenants=settings.max_tenants,
             max_document_bytes=settings.max_document_bytes,
+            admit=mask_admission(self.mask_keys),
         )
         self.approval_hub: Final[ApprovalHub] = open_hub(store)
         """Wakes who waits for an approval."""

@@ -16,11 +16,11 @@ from policy_middleware.enforcer import NOT_RECORDED, PolicyEnforcer
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.extraction import Extraction, Refused, await_sources, read_from_body, run_sources
 from policy_middleware.inbox_door import open_door
-from policy_middleware.masking import ResponseMask
+from policy_middleware.masking import MaskReport, ResponseMask
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Matched, PolicyDecision
 from policy_middleware.model.effect import Effect
-from policy_middleware.model.errors import MaskError, SettingsError, StoreUnavailable
+from policy_middleware.model.errors import MaskError, MissingExtra, SettingsError, StoreUnavailable
 from policy_middleware.outages import Outages
 from policy_middleware.parking import ApprovalExchange, Settled
 from policy_middleware.responses import (
@@ -313,7 +313,9 @@ class Gate:
         accept = ",".join(view.header("accept"))
         return Respond(decision, response, html=prefers_html(accept))
 
-    def _masked(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> ProceedMasked:
+    def _masked(
+        self, view: RequestView, decision: PolicyDecision, context: RequestContext
+    ) -> ProceedMasked | Respond:
         spec = decision.obligations.mask
         if spec is None:
             raise AssertionError("a mask decision carries a mask")
@@ -328,16 +330,20 @@ class Gate:
                 decision_id=decision.decision_id,
             )
 
-        def masked(count: int) -> None:
-            record("masked", decision.decision_id, {"count": count}, tenant)
+        def masked(report: MaskReport) -> None:
+            record("masked", decision.decision_id, report.members(), tenant)
 
-        return ProceedMasked(
-            decision,
-            ((DECISION_ID_HEADER, decision.decision_id),),
-            ResponseMask(spec, method=view.method, max_body=self.settings.max_masked_body),
-            refuse,
-            masked,
-        )
+        try:
+            mask = ResponseMask(
+                spec,
+                tenant_key=self.enforcer.mask_keys.of(tenant) if spec.needs_key else None,
+                method=view.method,
+                max_body=self.settings.max_masked_body,
+            )
+        except (MaskError, SettingsError, MissingExtra) as error:
+            # The handler need not run: nothing of its answer could leave.
+            return Respond(decision, refuse(MaskError(str(error))))
+        return ProceedMasked(decision, ((DECISION_ID_HEADER, decision.decision_id),), mask, refuse, masked)
 
     def _refuse(self, view: RequestView, refusal: Refused, matched: Matched = Matched.REFUSAL) -> FinalStep:
         """Record a refusal that no policy made, and answer it (or, observing, let the request pass)."""

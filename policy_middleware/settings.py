@@ -114,6 +114,10 @@ class EnforcerSettings(_Settings):
     """Where the trace that a record names comes from."""
     decision_log_metrics: bool = False
     """Record how long each evaluation took."""
+    mask_secret: Secret | None = Field(default=None, repr=False)
+    """At least 32 bytes from which each tenant's key for hash, tokenize, date_shift and encrypt is derived."""
+    mask_key: Callable[[str], bytes] | None = Field(default=None, repr=False)
+    """Instead of `mask_secret`: returns the mask key of a tenant, at least 16 bytes; asked once per process."""
     decision_log_key: Secret | None = Field(default=None, repr=False)
     """Seals records, so that `policyctl log verify` finds whatever is changed or missing."""
     decision_log_signing_key: Secret | None = Field(default=None, repr=False)

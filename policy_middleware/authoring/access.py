@@ -13,7 +13,15 @@ from enum import StrEnum
 from policy_middleware.authoring.implication import Reading, follows
 from policy_middleware.model.conditions import Condition
 from policy_middleware.model.effect import Effect
-from policy_middleware.model.policy import ApprovalSpec, Combine, FieldMask, MaskSpec, PolicyDocument, Rule
+from policy_middleware.model.policy import (
+    ApprovalSpec,
+    Combine,
+    MaskOperator,
+    MaskSpec,
+    Operation,
+    PolicyDocument,
+    Rule,
+)
 
 
 class Access(StrEnum):
@@ -147,18 +155,36 @@ def _within(small: Condition, large: Condition, effect: Effect) -> bool:
 
 
 def _masks(old: MaskSpec, new: MaskSpec) -> Access:
-    before = {mask.path: mask for mask in old.fields}
-    after = {mask.path: mask for mask in new.fields}
+    before, after = _places(old), _places(new)
     steps = [Access.NARROWER] * bool(after.keys() - before.keys())
     steps += [Access.WIDER] * bool(before.keys() - after.keys())
-    steps += [_field(before[path], after[path]) for path in before.keys() & after.keys()]
+    steps += [_operation(before[place], after[place]) for place in before.keys() & after.keys()]
     return together(steps)
 
 
-def _field(before: FieldMask, after: FieldMask) -> Access:
+def _places(mask: MaskSpec) -> dict[tuple[str, ...], Operation]:
+    """Return what happens where; a `keep` masks nothing (that it takes places out of a search is rare)."""
+    places: dict[tuple[str, ...], Operation] = {
+        **{("field", field.path): field.operation for field in mask.fields},
+        **{("entity", entity.entity, entity.pattern or ""): entity.operation for entity in mask.entities},
+        **{("header", header.name): header.operation or _SCANNED for header in mask.headers},
+    }
+    return {
+        place: operation for place, operation in places.items() if operation.operator is not MaskOperator.KEEP
+    }
+
+
+_SCANNED = Operation(MaskOperator.CUSTOM, function="scan")
+"""Stands for a header of which only what is found is masked."""
+
+
+def _operation(before: Operation, after: Operation) -> Access:
     if before.operator is not after.operator:
-        operators = list(type(before.operator))
+        operators = list(MaskOperator)
         return _by_size(operators.index(before.operator), operators.index(after.operator))
+    shown = replace(before, show_first=after.show_first, show_last=after.show_last)
+    if shown != after:
+        return Access.UNCERTAIN
     return together(
         [_by_size(-before.show_first, -after.show_first), _by_size(-before.show_last, -after.show_last)]
     )

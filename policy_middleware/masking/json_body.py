@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NoReturn
 
+from policy_middleware.masking.keeping import Keeping
 from policy_middleware.masking.operators import Treatment
 from policy_middleware.masking.selection import Branches, Place
 from policy_middleware.model.errors import MaskError
@@ -60,13 +61,21 @@ _Item = tuple[int, int, int, bool]
 """The position of the comma (or bracket) before an item, its start (at its key), its end; is it dropped?"""
 
 
-def rewrite(text: str, root: Place | None) -> tuple[str, int]:
+def check_strict(text: str) -> None:
+    """Raise MaskError unless `text` is exactly one JSON value."""
+    end = _skip(text, _after(_SPACES, text, 0))
+    if _after(_SPACES, text, end) != len(text):
+        _malformed(end)
+
+
+def rewrite(text: str, root: Place | None, keeping: Keeping | None = None) -> tuple[str, int]:
     """Return `text` with everything masked that `root` and its descendants ask for, and how many values were.
 
-    A dropped item takes one comma with it; its neighbours keep their whitespace. Raises MaskError when `text`
+    With `keeping`, what is kept is put out of sight (to be restored later). A dropped item takes one comma
+    with it; its neighbours keep their whitespace. Raises MaskError when `text`
     is not exactly one JSON value or is nested too deeply; messages name positions, never content.
     """
-    rewriter = _Rewriter(text)
+    rewriter = _Rewriter(text, keeping)
     end = rewriter.value(_after(_SPACES, text, 0), root, 0)
     if _after(_SPACES, text, end) != len(text):
         _malformed(end)
@@ -76,10 +85,11 @@ def rewrite(text: str, root: Place | None) -> tuple[str, int]:
 class _Rewriter:
     """Walks one text and collects edits: (start, end, replacement), never overlapping."""
 
-    __slots__ = ("_edits", "_text", "count")
+    __slots__ = ("_edits", "_keeping", "_text", "count")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, keeping: Keeping | None) -> None:
         self._text = text
+        self._keeping = keeping
         self._edits: list[_Edit] = []
         self.count = 0
 
@@ -148,6 +158,10 @@ class _Rewriter:
             index += 1
 
     def _mask(self, start: int, end: int, treatment: Treatment) -> None:
+        if treatment.keeps:
+            if self._keeping is not None:
+                self._edits.append((start, end, self._keeping.stand_in(self._text[start:end])))
+            return
         self.count += 1
         if not treatment.drops:  # what is dropped is removed by its container, comma and all
             self._edits.append((start, end, treatment.literal(self._text[start:end])))

@@ -1,66 +1,241 @@
-"""Masking of one whole body."""
+"""A mask of the policy made ready for one tenant: bodies, streams, texts and headers go through it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
-from policy_middleware.masking.headers import check_identity
+from pydantic import ValidationError
+
+from policy_middleware.masking.bodies.rules import BodyRules, Tally
+from policy_middleware.masking.bodies.whole import mask_body
+from policy_middleware.masking.codecs import codings_of, decode
 from policy_middleware.masking.json_body import rewrite
-from policy_middleware.masking.media_type import check_json
+from policy_middleware.masking.json_fields import FieldPlan
+from policy_middleware.masking.json_texts import check_json, mask_texts
+from policy_middleware.masking.keeping import Keeping
+from policy_middleware.masking.media_type import Kind, media_type
+from policy_middleware.masking.operators import Operators
+from policy_middleware.masking.operators.constants import FIELD
 from policy_middleware.masking.selection import Selector
+from policy_middleware.masking.streams import StreamMask, stream_mask
+from policy_middleware.masking.text_rules import text_masker
 from policy_middleware.model.errors import MaskError
-from policy_middleware.model.policy import MaskSpec
+from policy_middleware.model.mask_models import MaskModel
+from policy_middleware.model.policy import MaskOperator, MaskSpec
+
+if TYPE_CHECKING:
+    from policy_middleware.masking.text_masking import TextMasker
+
+LONGEST_HELD: Final = 1024 * 1024
+"""Bytes of one event or line that a stream holds at most."""
+
+LONGEST_DECODED: Final = 16 * 1024 * 1024
+"""Bytes that a compressed body may have once it is decoded."""
+
+OFF_LOOP_BYTES: Final = 32 * 1024
+"""A body longer than this belongs into a worker thread.
+
+Masking costs about 10 to 60 microseconds per KB (docs/masking.md has the figures): less than 2 ms for a body
+of this length, but seconds for the longest ones.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedBody:
-    """A body that may leave, and how many of its values were masked."""
+    """A body that may leave, how many of its values were masked, and what was recognised in it."""
 
     body: bytes
     count: int
+    entities: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedText:
+    """A text that may leave, and what was recognised in it."""
+
+    text: str
+    entities: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedHeader:
+    """The value of a header that may leave (None: the header may not), and what was masked in it."""
+
+    value: str | None
+    count: int = 0
+    entities: Mapping[str, int] = field(default_factory=dict)
 
 
 class Masker:
     """A compiled mask; immutable to its users, and shared by requests and threads."""
 
-    __slots__ = ("_selector",)
+    __slots__ = ("_headers", "_keeps", "_plan", "_selector", "_texts", "spec")
 
-    def __init__(self, spec: MaskSpec) -> None:
-        """Compile `spec`; raises MaskError for a path that cannot be followed."""
-        self._selector = Selector(spec.fields)
+    def __init__(self, spec: MaskSpec, tenant_key: bytes | None = None) -> None:
+        """Compile `spec`.
+
+        Raises MaskError for a path, entity, pattern or operator that cannot be followed and for a key that is
+        missing, MissingExtra for what is not installed.
+        """
+        operators = Operators(tenant_key)
+        self.spec = spec
+        self._selector = Selector(spec.fields, operators)
+        self._plan = FieldPlan.of(self._selector.paths)
+        self._texts: TextMasker | None = text_masker(spec.entities, operators)
+        self._keeps = self._texts is not None and any(
+            mask.operator is MaskOperator.KEEP for mask in spec.fields
+        )
+        self._headers = {
+            mask.name: None
+            if mask.operation is None
+            else (mask.operation.operator, operators.of(frozenset({mask.operation})))
+            for mask in spec.headers
+        }
 
     @classmethod
-    def from_spec(cls, spec: MaskSpec, *, tenant_key: bytes | None = None) -> Masker:
-        """Return the masker of `spec`, compiled once; raises MaskError for a path that cannot be followed.
+    def from_spec(cls, spec: MaskSpec | Mapping[str, object], *, tenant_key: bytes | None = None) -> Masker:
+        """Return the masker of `spec` (what a policy says, or a rule's `mask` object), compiled once.
 
-        `tenant_key` is the secret of operators that need one; no operator built so far does.
+        `tenant_key` is the secret of `hash`, `tokenize`, `date_shift` and `encrypt`, at least 16 bytes. Raises
+        what the constructor raises.
         """
-        del tenant_key
-        return _compiled(spec)
+        if not isinstance(spec, MaskSpec):
+            try:
+                spec = MaskModel.model_validate(spec).spec({})
+            except ValidationError as error:
+                raise MaskError(
+                    f"the mask is not valid: {error.errors(include_url=False)[0]['msg']}"
+                ) from None
+        return _compiled(spec, tenant_key)
+
+    @property
+    def finds_text(self) -> bool:
+        """True when text is searched, not only fields looked up."""
+        return self._texts is not None
+
+    @property
+    def named_headers(self) -> Set[str]:
+        """The lower-case names of the headers that the mask names."""
+        return self._headers.keys()
+
+    def rules(self) -> BodyRules:
+        """Return what bodies and streams ask while one response is masked, with a tally of its own."""
+        return BodyRules(self._json_rules, self._texts, has_fields=bool(self.spec.fields))
 
     def mask(self, body: bytes, content_type: str, headers: Iterable[tuple[str, str]] = ()) -> MaskedBody:
-        """Return `body` with every place masked that a path names; everything else stays byte for byte.
+        """Return `body` masked; what is not masked stays byte for byte, a clean body is handed back.
 
-        Raises MaskError unless the body is strict JSON in UTF-8 without a byte order mark, its
-        `content_type` says so, and no Content-Encoding of `headers` hides it. Values under a masked path
-        are masked leaf by leaf (keys and lengths stay readable) but for `nullify` and `drop`. With duplicate
-        keys every occurrence is masked. Masking a masked body changes nothing.
+        A body that is compressed, as a Content-Encoding of `headers` says, is decoded and stays so. Raises
+        MaskError unless it is what its `content_type` says and can be masked. JSON is strict JSON without a byte order mark; values under a
+        masked path are masked leaf by leaf (keys and lengths stay readable) but for `nullify` and `drop`. With
+        duplicate keys every occurrence is masked. Masking a masked body changes nothing, except dates under
+        `date_shift`.
         """
-        check_identity(headers)
-        check_json(content_type)
-        text = _decoded(body)
+        codings = codings_of(value for name, value in headers if name.lower() == "content-encoding")
+        if codings:
+            body = decode(body, codings, limit=LONGEST_DECODED)
+        media = media_type(content_type)
+        if media.kind is Kind.JSON and media.charset == "utf-8":
+            return self.mask_json(body)
+        rules = self.rules()
+        masked = mask_body(body, media, rules)
+        return MaskedBody(masked, rules.tally.count, dict(rules.tally.entities))
+
+    def mask_json(self, body: bytes) -> MaskedBody:
+        """Return JSON in UTF-8 masked; raises MaskError for anything else."""
+        masked, count, entities = self.mask_json_text(_decoded(body), body)
+        return MaskedBody(
+            body if masked is None else masked.encode(), count + entities.total(), dict(entities)
+        )
+
+    def mask_json_text(self, text: str, body: bytes | None = None) -> tuple[str | None, int, Counter[str]]:
+        """Return a JSON text masked (None: as it is), the number of fields masked and what was recognised.
+
+        `body` is the same text in UTF-8, for who has it already. Raises MaskError for what is not strict JSON.
+        """
+        body = text.encode() if body is None else body
+        masked, count, keeping = text, 0, None
+        fast = None if self._plan is None else self._plan.apply(body)
+        if fast is not None:
+            rewritten, count = fast
+            masked = text if rewritten is body else rewritten.decode()
+        elif self.spec.fields:
+            keeping = Keeping() if self._keeps else None
+            masked, count = self._fields_masked(text, keeping)
+        else:
+            check_json(body, text)
+        entities: Counter[str] = Counter()
+        if self._texts is not None:
+            masked, entities = mask_texts(masked, self._texts)
+        if keeping is not None:
+            masked = keeping.restored(masked)
+        return None if masked == text else masked, count, entities
+
+    def mask_text(self, text: str) -> MaskedText:
+        """Return a text masked by what is recognised in it."""
+        if self._texts is None:
+            return MaskedText(text)
+        masked = self._texts.mask(text)
+        return MaskedText(masked.text, dict(masked.findings))
+
+    def mask_header(self, name: str, value: str) -> MaskedHeader:
+        """Return the value of a response header as it may leave; raises MaskError.
+
+        A header the mask names is treated as it says; in any other one what the mask recognises is masked.
+        """
+        rule = self._headers.get(name.lower())
+        if rule is None:
+            return self._header_searched(value)
+        asked, operator = rule
+        if asked is MaskOperator.DROP:
+            return MaskedHeader(None, 1)
+        if asked is MaskOperator.KEEP:
+            return MaskedHeader(value)
+        return MaskedHeader(_one_line(operator.text(value, FIELD)), 1)
+
+    def stream(self, content_type: str, *, limit: int = LONGEST_HELD) -> StreamMask:
+        """Return a masker for a body that arrives in parts: `feed(chunk)` and `close()` return what may leave.
+
+        Raises MaskError for a type that has to be complete before it can be masked. At most `limit` bytes of
+        one line or event are held.
+        """
+        return stream_mask(media_type(content_type), self.rules(), limit=limit)
+
+    def _header_searched(self, value: str) -> MaskedHeader:
+        if self._texts is None:
+            return MaskedHeader(value)
+        masked = self._texts.mask(value)
+        if not masked.findings:
+            return MaskedHeader(value)
+        return MaskedHeader(_one_line(masked.text), masked.findings.total(), dict(masked.findings))
+
+    def _json_rules(self, text: str, tally: Tally) -> str:
+        masked, count, entities = self.mask_json_text(text)
+        tally.count += count
+        for entity, found in entities.items():
+            tally.entity(entity, found)
+        return text if masked is None else masked
+
+    def _fields_masked(self, text: str, keeping: Keeping | None) -> tuple[str, int]:
         try:
-            masked, count = rewrite(text, self._selector.root())
+            return rewrite(text, self._selector.root(), keeping)
         except RecursionError:
             raise MaskError("the body is nested too deeply for the stack the application left") from None
-        return MaskedBody(body if masked == text else masked.encode(), count)
 
 
 @lru_cache(maxsize=1024)
-def _compiled(spec: MaskSpec) -> Masker:
-    return Masker(spec)
+def _compiled(spec: MaskSpec, tenant_key: bytes | None) -> Masker:
+    return Masker(spec, tenant_key)
+
+
+def _one_line(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise MaskError("an operator wrote what cannot stand in a header")
+    return value
 
 
 def _decoded(body: bytes) -> str:

@@ -7,14 +7,14 @@ that nothing below can be masked, so a reader may skip it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from policy_middleware.masking.operators import Treatment
+from policy_middleware.masking.operators import Operators, Treatment
 from policy_middleware.model.errors import MaskError
 from policy_middleware.model.field_paths import FieldStep, Wildcard, parse_field_path
-from policy_middleware.model.policy import FieldMask, MaskOperator
+from policy_middleware.model.policy import FieldMask, MaskOperator, Operation
 
 _MAX_PLACES: Final = 4096
 """Places remembered between documents; paths with many wildcards can name exponentially many."""
@@ -55,12 +55,17 @@ class Branches:
 class Place:
     """One place of a document as the paths see it: what is done there, and where its children lead."""
 
-    __slots__ = ("_elements", "_members", "_positions", "_selector", "treatment")
+    __slots__ = ("_asked", "_elements", "_members", "_positions", "_selector", "treatment")
 
     def __init__(
-        self, selector: Selector, positions: frozenset[_Position], treatment: Treatment | None
+        self,
+        selector: Selector,
+        positions: frozenset[_Position],
+        asked: frozenset[Operation],
+        treatment: Treatment | None,
     ) -> None:
         self.treatment = treatment
+        self._asked = asked
         self._selector = selector
         self._positions = positions
         self._members: Branches | None = None
@@ -76,7 +81,7 @@ class Place:
         """Where the members of an object lead, by key."""
         branches = self._members
         if branches is None:
-            branches = self._members = self._selector.branches(self._positions, self.treatment, str)
+            branches = self._members = self._selector.branches(self._positions, self._asked, str)
         return branches
 
     @property
@@ -84,7 +89,7 @@ class Place:
         """Where the elements of an array lead, by index."""
         branches = self._elements
         if branches is None:
-            branches = self._elements = self._selector.branches(self._positions, self.treatment, int)
+            branches = self._elements = self._selector.branches(self._positions, self._asked, int)
         return branches
 
 
@@ -93,31 +98,48 @@ class Selector:
 
     A key matches exactly, once its escapes are decoded. `*` is every member and element, `[*]` every
     element, `**` any number of members and elements. What is asked for a container holds for everything in
-    it; where several paths meet, the strictest operator wins.
+    it; where several paths meet, the strictest operator wins (`operators/table.py`).
     """
 
-    def __init__(self, fields: Iterable[FieldMask]) -> None:
-        """Compile `fields`; raises MaskError for a path or a partial that cannot be followed."""
+    def __init__(self, fields: Iterable[FieldMask], operators: Operators) -> None:
+        """Compile `fields`; raises MaskError for a path or an operator that cannot be followed."""
+        self._operators = operators
         self._paths: list[tuple[FieldStep, ...]] = []
-        self._treatments: list[Treatment] = []
+        self._asked: list[Operation] = []
         for field in fields:
             steps = _steps(field)
-            treatment = Treatment.of(field)
-            if treatment.drops and isinstance(steps[-1], int):
+            operation = field.operation
+            if operation.operator is MaskOperator.DROP and isinstance(steps[-1], int):
                 # Removing one element moves the next one to its index, where a second mask would find it.
-                treatment = Treatment(MaskOperator.NULLIFY)
+                operation = Operation(MaskOperator.NULLIFY)
+            operators.of(frozenset({operation}))  # refused now, not when a body first leads there
             self._paths.append(steps)
-            self._treatments.append(treatment)
-        self._places: dict[tuple[frozenset[_Position], Treatment | None], Place] = {}
+            self._asked.append(operation)
+        self._places: dict[tuple[frozenset[_Position], frozenset[Operation]], Place] = {}
+        self._treatments: dict[frozenset[Operation], Treatment] = {}
 
     def root(self) -> Place | None:
         """Return the place of the whole document, or None when there is no path at all."""
         if len(self._places) > _MAX_PLACES:
             self._places = {}
-        return self._place(((number, 0) for number in range(len(self._paths))), None)
+        return self._place(((number, 0) for number in range(len(self._paths))), frozenset())
+
+    @property
+    def paths(self) -> Sequence[tuple[tuple[FieldStep, ...], Treatment]]:
+        """What was compiled: each path and what it asks for."""
+        return [
+            (steps, self._treatment(frozenset({asked})))
+            for steps, asked in zip(self._paths, self._asked, strict=True)
+        ]
+
+    def _treatment(self, asked: frozenset[Operation]) -> Treatment:
+        treatment = self._treatments.get(asked)
+        if treatment is None:
+            treatment = self._treatments[asked] = Treatment.of(asked, self._operators)
+        return treatment
 
     def branches(
-        self, positions: frozenset[_Position], treatment: Treatment | None, kind: type[str | int]
+        self, positions: frozenset[_Position], asked: frozenset[Operation], kind: type[str | int]
     ) -> Branches:
         """Return where the children lead whose steps are of `kind`: keys (str) or indexes (int)."""
         named = {
@@ -125,8 +147,8 @@ class Selector:
             for number, taken in positions
             if taken < len(self._paths[number]) and isinstance(step := self._paths[number][taken], kind)
         }
-        other = self._place(self._advance(positions, None, kind), treatment)
-        places = {name: self._place(self._advance(positions, name, kind), treatment) for name in named}
+        other = self._place(self._advance(positions, None, kind), asked)
+        places = {name: self._place(self._advance(positions, name, kind), asked) for name in named}
         return Branches.of(places, other)
 
     def _advance(
@@ -145,18 +167,16 @@ class Selector:
             ):
                 yield number, taken + 1
 
-    def _place(self, positions: Iterable[_Position], treatment: Treatment | None) -> Place | None:
+    def _place(self, positions: Iterable[_Position], asked: frozenset[Operation]) -> Place | None:
         reached = self._without_depth(positions)
-        for number, taken in reached:
-            if taken == len(self._paths[number]):
-                asked = self._treatments[number]
-                treatment = asked if treatment is None else treatment | asked
-        if not reached and treatment is None:
+        asked |= {self._asked[number] for number, taken in reached if taken == len(self._paths[number])}
+        if not reached and not asked:
             return None
-        key = (reached, treatment)
+        key = (reached, asked)
         place = self._places.get(key)
         if place is None:
-            place = self._places[key] = Place(self, reached, treatment)
+            treatment = self._treatment(asked) if asked else None
+            place = self._places[key] = Place(self, reached, asked, treatment)
         return place
 
     def _without_depth(self, positions: Iterable[_Position]) -> frozenset[_Position]:
@@ -174,8 +194,6 @@ class Selector:
 
 
 def _steps(field: FieldMask) -> tuple[FieldStep, ...]:
-    if field.show_first < 0 or field.show_last < 0:
-        raise MaskError(f"the mask of {field.path!r} shows a negative number of characters")
     try:
         return parse_field_path(field.path)
     except ValueError as error:

@@ -15,7 +15,9 @@ from policy_middleware.model.vocabulary import GUARDRAILS
 RULE_ALIASES: Final = MappingProxyType({"conditions": "when", "action": "effect"})
 """The decision record's spellings of a rule's keys."""
 
-_DOCUMENT_KEYS: Final = ("$schema", "schema", "description", "metadata", "default", "combine", "rules")
+_DOCUMENT_KEYS: Final = (
+    *("$schema", "schema", "description", "metadata", "default", "combine", "recognizers", "rules"),
+)
 _RULE_KEYS: Final = (
     *("id", "enabled", "mode", "valid_from", "valid_until", "when", "effect", "reason", "note"),
     *("mask", "approval", "limit"),

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     PlainValidator,
-    Tag,
     WithJsonSchema,
 )
 
+from policy_middleware.model.authored_model import AuthoredModel
 from policy_middleware.model.conditions import ALWAYS
 from policy_middleware.model.count_parser import MOST_COUNTED, parse_per
-from policy_middleware.model.field_paths import parse_field_path
-from policy_middleware.model.json_reading import JSON, MAX_NESTING, kind_of, shown
-from policy_middleware.model.policy import (
-    ApprovalSpec,
-    EscalationSpec,
-    FieldMask,
-    LimitSpec,
-    MaskOperator,
-    MaskSpec,
-)
+from policy_middleware.model.json_reading import MAX_NESTING, shown
+from policy_middleware.model.mask_models import MOST_PATTERNS, EntityName, MaskModel, RecognizerModel
+from policy_middleware.model.policy import ApprovalSpec, EscalationSpec, LimitSpec
 from policy_middleware.model.times import DURATION, MOMENT_EXAMPLE, duration_seconds, moment_seconds
 from policy_middleware.model.when_parser import ParsedWhen, parse_approvers, parse_when
 
@@ -39,17 +28,10 @@ LONGEST_REASON: Final = 1000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Line breaks, control characters, and those that reorder text on a screen (CVE-2021-42574)."""
 
-BY_NAME: Final = "(name)"
-BY_OPTIONS: Final = "(options)"
-"""Tags of the two ways to write a field's mask; pydantic puts them into paths, where no author wrote them."""
-
 DEFINITION: Final = "definition"
 """Names a definition that schema.py adds; pydantic accepts references to its own definitions only."""
 
 _DEFAULT_APPROVAL: Final = ApprovalSpec()
-_PARTIAL_LAST: Final = 4
-_SHOWING: Final = frozenset({"show_first", "show_last"})
-_MASK_OPERATORS: Final = {operator.value: operator for operator in MaskOperator}
 
 
 def _rule_id(value: str) -> str:
@@ -97,26 +79,6 @@ def _shallow(value: dict[str, object]) -> dict[str, object]:
     raise ValueError(f"is nested deeper than {MAX_NESTING} levels")
 
 
-def _mask_operator(value: JSON) -> MaskOperator:
-    if isinstance(value, str) and value in _MASK_OPERATORS:
-        return _MASK_OPERATORS[value]
-    if not isinstance(value, str):
-        raise ValueError(f"must be the name of an operator, not {kind_of(value)}")
-    close = get_close_matches(value, _MASK_OPERATORS, 1)
-    if close:
-        raise ValueError(f"operator {shown(value)} is unknown; did you mean {close[0]!r}?")
-    raise ValueError(f"operator {shown(value)} is not built yet; there are {', '.join(_MASK_OPERATORS)}")
-
-
-def _field_path(value: str) -> str:
-    parse_field_path(value)
-    return value
-
-
-def _way_of_masking(value: object) -> str:
-    return BY_NAME if isinstance(value, str) else BY_OPTIONS
-
-
 When = Annotated[
     ParsedWhen, PlainValidator(parse_when), WithJsonSchema({DEFINITION: "when"}, mode="validation")
 ]
@@ -142,82 +104,6 @@ Per = Annotated[
     PlainValidator(parse_per),
     WithJsonSchema({"type": "array", "items": {DEFINITION: "attribute"}, "minItems": 1, "uniqueItems": True}),
 ]
-MaskOperatorName = Annotated[
-    MaskOperator,
-    PlainValidator(_mask_operator),
-    WithJsonSchema(
-        {
-            "enum": [*_MASK_OPERATORS],
-            "description": "redact: a fixed text; partial: some characters stay; nullify: null; "
-            "drop: the key goes.",
-        }
-    ),
-]
-FieldPathText = Annotated[str, AfterValidator(_field_path)]
-Shown = Annotated[int, Field(ge=0, le=100)]
-
-
-class AuthoredModel(BaseModel):
-    """Base of what is read from a document: no unknown key, no conversion."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class FieldMaskModel(AuthoredModel):
-    """How one field is masked."""
-
-    operator: MaskOperatorName
-    show_first: Shown = Field(0, description="Characters that `partial` leaves readable at the beginning.")
-    show_last: Shown = Field(
-        0, description=f"... and at the end ({_PARTIAL_LAST} when neither of the two is given)."
-    )
-
-    def applied_to(self, path: str) -> FieldMask:
-        """Return the mask of the field at `path`."""
-        if self.operator is MaskOperator.PARTIAL and not self.model_fields_set & _SHOWING:
-            return _by_name(path, self.operator)
-        return FieldMask(path, self.operator, self.show_first, self.show_last)
-
-
-def _by_name(path: str, operator: MaskOperator) -> FieldMask:
-    return FieldMask(path, operator, show_last=_PARTIAL_LAST if operator is MaskOperator.PARTIAL else 0)
-
-
-def _consistent(mask: FieldMaskModel) -> FieldMaskModel:
-    if not mask.model_fields_set & _SHOWING:
-        return mask
-    if mask.operator is not MaskOperator.PARTIAL:
-        raise ValueError(f"only partial shows characters; {mask.operator} shows none")
-    if mask.show_first == mask.show_last == 0:
-        raise ValueError("shows no character at all; write redact instead")
-    return mask
-
-
-FieldMaskText = Annotated[
-    Annotated[MaskOperatorName, Tag(BY_NAME)]
-    | Annotated[FieldMaskModel, AfterValidator(_consistent), Tag(BY_OPTIONS)],
-    Discriminator(_way_of_masking),
-]
-
-
-class MaskModel(AuthoredModel):
-    """What of a JSON response is masked."""
-
-    fields_: dict[FieldPathText, FieldMaskText] = Field(
-        alias="fields",
-        min_length=1,
-        description="Field path (`customers[*].email`, `**.ssn`) to operator.",
-        examples=[{"customers[*].email": "redact", "**.iban": {"operator": "partial", "show_last": 4}}],
-    )
-
-    def spec(self) -> MaskSpec:
-        """Return what is masked as a value."""
-        return MaskSpec(
-            tuple(
-                mask.applied_to(path) if isinstance(mask, FieldMaskModel) else _by_name(path, mask)
-                for path, mask in self.fields_.items()
-            )
-        )
 
 
 class EscalationModel(AuthoredModel):
@@ -332,5 +218,10 @@ class DocumentModel(AuthoredModel):
     )
     combine: Literal["first_match", "most_restrictive"] = Field(
         "first_match", description="most_restrictive: every matching rule counts and the strictest wins."
+    )
+    recognizers: Annotated[dict[EntityName, RecognizerModel], Field(max_length=MOST_PATTERNS)] = Field(
+        default_factory=dict,
+        description="What else is looked for in text, by the name that `entities` of a mask call it.",
+        examples=[{"EMPLOYEE_ID": {"pattern": "\\bE-[0-9]{6}\\b", "examples": ["E-004711"]}}],
     )
     rules: list[RuleModel] = Field(description="In order: the first rule that holds decides.")

@@ -10,18 +10,23 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel, ValidationError
 
 from policy_middleware.model.document_models import (
-    BY_NAME,
-    BY_OPTIONS,
     ApprovalModel,
     DocumentModel,
     EscalationModel,
-    FieldMaskModel,
     LimitModel,
-    MaskModel,
     RuleModel,
 )
 from policy_middleware.model.findings import Finding, FindingsError
 from policy_middleware.model.json_reading import Path, kind_of, shown
+from policy_middleware.model.mask_models import (
+    BY_NAME,
+    BY_OPTIONS,
+    SCAN,
+    FieldMaskModel,
+    MaskModel,
+    PatternModel,
+    RecognizerModel,
+)
 
 _OWNERS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
     {
@@ -36,11 +41,15 @@ _OWNERS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
 )
 """The model at the end of a path, by the last key in it."""
 
+_OWNERS_BY_NAME: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
+    {"patterns": PatternModel, "recognizers": RecognizerModel}
+)
+"""The model of what stands under names of the author's own choice, by the key above these."""
+
 _SAME_MEANING: Final = MappingProxyType(
     {"conditions": "when", "when": "conditions", "action": "effect", "effect": "action"}
 )
-_NOT_BUILT_YET: Final = frozenset({"entities", "patterns", "headers"})
-_TAGS: Final = frozenset({BY_NAME, BY_OPTIONS, "[key]"})
+_TAGS: Final = frozenset({BY_NAME, BY_OPTIONS, SCAN, "[key]"})
 
 MISSING_KEY: Final = "is missing"
 """How a finding about a key that has to be there begins."""
@@ -55,7 +64,7 @@ _MISSING: Final = MappingProxyType(
         "effect": "is missing; write allow, deny, mask or require_approval",
         "reason": "is missing; say why, in words the client may read",
         "rules": "is missing; a document without rules is written with []",
-        "fields": 'is missing; write for example {"**.email": "redact"}',
+        "pattern": "is missing; write what is looked for, in RE2 syntax",
     }
 )
 
@@ -70,6 +79,11 @@ _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Any], object], str]]] = Ma
         "literal_error": lambda ctx, value: f"{shown(value)} is not accepted; write {ctx['expected']}",
         "greater_than_equal": lambda ctx, value: f"is {shown(value)}; the least is {ctx['ge']}",
         "less_than_equal": lambda ctx, value: f"is {shown(value)}; the most is {ctx['le']}",
+        "string_too_short": lambda _, value: "is empty",
+        "string_too_long": lambda ctx, value: (
+            f"is too long; at most {ctx['max_length']} characters are accepted"
+        ),
+        "too_long": lambda ctx, value: f"has too many entries; at most {ctx['max_length']} are accepted",
         "too_short": lambda ctx, value: "is empty; name at least one",
     }
 )
@@ -113,6 +127,8 @@ def _nearest_key(loc: Path) -> str | None:
 
 
 def _owner_of(loc: Path) -> type[BaseModel]:
+    if len(loc) > 2 and loc[-3] in _OWNERS_BY_NAME:
+        return _OWNERS_BY_NAME[str(loc[-3])]
     owner = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), "")
     return _OWNERS.get(owner, DocumentModel)
 
@@ -122,8 +138,6 @@ def _unknown_key(loc: Path) -> str:
     key = str(loc[-1])
     if owner == "rules" and key in _SAME_MEANING:
         return f"means the same as {_SAME_MEANING[key]!r} beside it; keep one"
-    if owner == "mask" and key in _NOT_BUILT_YET:
-        return "is not built yet; write fields"
     near = _nearest_key(loc)
     if near is not None:
         return f"{_UNKNOWN_KEY}; did you mean {near!r}?"

@@ -19,6 +19,7 @@ from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import DocumentError, Problem
 from policy_middleware.model.findings import Finding
 from policy_middleware.model.json_reading import JSON, Path, json_path, plain_json, read_json
+from policy_middleware.model.mask_models import Recognizers
 from policy_middleware.model.policy import ApprovalSpec, Combine, PolicyDocument, Rule
 from policy_middleware.model.vocabulary import DEFAULT, is_document_name
 
@@ -125,12 +126,19 @@ def _parsed(written: dict[str, JSON], name: str, *, bare: bool) -> PolicyDocumen
         warnings.insert(0, Problem("$", _IMPLICIT_DEFAULT))
     return PolicyDocument(
         name=name,
-        rules=tuple(map(partial(_rule, name), model.rules, canonical_tree(written)["rules"])),  # type: ignore[arg-type]
+        rules=tuple(
+            map(
+                partial(_rule, name, model.recognizers),
+                model.rules,
+                canonical_tree(written)["rules"],  # type: ignore[arg-type]
+            )
+        ),
         default=None if model.default is None else Effect(model.default),
         combine=Combine(model.combine),
         description=model.description or None,
         metadata=model.metadata,
         warnings=tuple(map(str, warnings)),
+        recognizers=tuple(own.named(name) for name, own in model.recognizers.items()),
     )
 
 
@@ -170,7 +178,7 @@ def _below(path: Path, findings: Iterable[Finding]) -> Iterator[Finding]:
     return (((*path, *inner), message) for inner, message in findings)
 
 
-def _rule(document: str, model: RuleModel, canonical: JSON) -> Rule:
+def _rule(document: str, recognizers: Recognizers, model: RuleModel, canonical: JSON) -> Rule:
     owner = f"{document}/{model.id}"
     effect = Effect(model.effect)
     approval = ApprovalSpec() if effect is Effect.REQUIRE_APPROVAL else None
@@ -185,7 +193,7 @@ def _rule(document: str, model: RuleModel, canonical: JSON) -> Rule:
         observe=model.mode == "observe",
         valid_from=model.valid_from,
         valid_until=model.valid_until,
-        mask=None if model.mask is None else model.mask.spec(),
+        mask=None if model.mask is None else model.mask.spec(recognizers),
         approval=approval if model.approval is None else model.approval.spec(),
         limit=None if model.limit is None else model.limit.spec(owner),
     )

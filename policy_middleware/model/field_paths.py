@@ -1,7 +1,8 @@
-"""Paths to the fields of a JSON body: `customers[*].email`, `**.ssn`, `[0].name`."""
+"""Paths to the fields of a JSON body: `customers[*].email`, `**.ssn`, `[0].name`, `$..iban`."""
 
 from __future__ import annotations
 
+import json
 import re
 from enum import Enum
 from typing import Final, TypeAlias
@@ -27,15 +28,33 @@ _SEGMENT: Final = re.compile(f"({FIELD_SEGMENT})?({FIELD_INDEXES}*)")
 _INDEX: Final = re.compile(r"\[([^\]]+)\]")
 _LONGEST: Final = 500
 
+_NAME_FIRST: Final = r"[A-Za-z_\u0080-\ud7ff\ue000-\U0010ffff]"
+_ESCAPE: Final = r"\\(?:[bfnrt/\\]|u[0-9a-fA-F]{4})"
+_JSON_PATH_SEGMENT: Final = re.compile(
+    rf"(?:(?P<descends>\.\.)|\.(?!\[)|(?=\[))"
+    rf"(?:(?P<any>\*)|(?P<name>{_NAME_FIRST}(?:{_NAME_FIRST}|[0-9])*)"
+    r"|\[[ \t\n\r]*(?:(?P<any_item>\*)|(?P<index>0|[1-9][0-9]{0,8})"
+    rf"|(?P<quoted>'(?:[^'\\\x00-\x1f]|{_ESCAPE}|\\')*'"
+    rf'|"(?:[^"\\\x00-\x1f]|{_ESCAPE}|\\")*"))[ \t\n\r]*\])'
+)
+"""One segment of RFC 9535 section 2.5 with a single name, index or wildcard selector."""
+_NOT_UNDERSTOOD: Final = (
+    (re.compile(r"[^?]*\[[^\]'\"]*\?"), "a filter (?) is not understood; name the places"),
+    (re.compile(r"(?:\.\.)?\[[^\]'\"]*:"), "a slice (:) is not understood; write [*] or single indexes"),
+    (re.compile(r"(?:\.\.)?\[\s*-"), "an index from the end is not understood; write [*] or count from 0"),
+    (
+        re.compile(r"(?:\.\.)?\[.*,"),
+        "several selectors in one bracket are not understood; write one path each",
+    ),
+)
+
 
 def parse_field_path(text: str) -> tuple[FieldStep, ...]:
     """Split a field path into its steps, or raise ValueError with a sentence about `text`."""
-    if text.startswith("$"):
-        raise ValueError(
-            f"{shown(text)} is JSONPath, which is not built yet; write a path such as items[*].email"
-        )
     if not text or len(text) > _LONGEST:
         raise ValueError(f"a field path has 1 to {_LONGEST} characters, such as items[*].email")
+    if text.startswith("$"):
+        return parse_json_path(text)
     steps: list[FieldStep] = []
     for number, segment in enumerate(text.split(".")):
         found = _SEGMENT.fullmatch(segment)
@@ -53,6 +72,50 @@ def parse_field_path(text: str) -> tuple[FieldStep, ...]:
         ):
             raise ValueError(f"{shown(text)} has a ** that no key follows; write for example **.email")
     return tuple(steps)
+
+
+def parse_json_path(text: str) -> tuple[FieldStep, ...]:
+    """Split a JSONPath (RFC 9535) into its steps, or raise ValueError with a sentence about `text`.
+
+    Names, indexes, wildcards and `..` are understood. What picks by counting from the end, by comparing or by
+    listing several (slices, negative indexes, filters, unions) is refused: which values it means may only be
+    known once the whole body is read.
+    """
+    steps: list[FieldStep] = []
+    position = 1
+    while position < len(text):
+        segment = _JSON_PATH_SEGMENT.match(text, position)
+        if segment is None:
+            raise ValueError(f"{shown(text)} is no JSONPath that can be masked: {_why_not(text[position:])}")
+        if segment["descends"]:
+            steps.append(Wildcard.ANY_DEPTH)
+        steps.append(_json_path_step(segment))
+        position = segment.end()
+    if not steps:
+        raise ValueError("'$' is the whole body; write '$.*' for everything in it")
+    return tuple(steps)
+
+
+def _json_path_step(segment: re.Match[str]) -> FieldStep:
+    if segment["any"] or segment["any_item"]:
+        return Wildcard.ANY_KEY
+    if segment["index"]:
+        return int(segment["index"])
+    if segment["name"]:
+        return segment["name"]
+    quoted: str = segment["quoted"]
+    body = quoted[1:-1]
+    if quoted[0] == "'":
+        body = body.replace("\\'", "'").replace('"', '\\"')
+    name: str = json.loads(f'"{body}"')
+    return name
+
+
+def _why_not(rest: str) -> str:
+    for start, sentence in _NOT_UNDERSTOOD:
+        if start.match(rest):
+            return sentence
+    return f"it cannot be read from {shown(rest)} on"
 
 
 def _steps_of(name: str | None, indexes: str) -> list[FieldStep]:

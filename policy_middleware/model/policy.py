@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from policy_middleware.model.conditions import ALWAYS, AllOf, Condition, Count, Operator
 from policy_middleware.model.effect import Effect
@@ -18,26 +19,82 @@ class Combine(StrEnum):
 
 
 class MaskOperator(StrEnum):
-    """What happens to a value that is masked, in rising strictness."""
+    """What happens to a value that is masked, in rising strictness: the less is left to read, the later."""
 
+    KEEP = "keep"
+    CUSTOM = "custom"
+    DATE_SHIFT = "date_shift"
+    GENERALIZE = "generalize"
+    EMAIL_MASK = "email_mask"
     PARTIAL = "partial"
+    ENCRYPT = "encrypt"
+    TOKENIZE = "tokenize"
+    HASH = "hash"
+    REPLACE = "replace"
     REDACT = "redact"
     NULLIFY = "nullify"
     DROP = "drop"
+
+
+KEYED_OPERATORS: Final = frozenset(
+    {MaskOperator.DATE_SHIFT, MaskOperator.ENCRYPT, MaskOperator.TOKENIZE, MaskOperator.HASH}
+)
+"""Operators that need the tenant's mask key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operator and its parameters; each belongs to the operators named.
+
+    `show_first` and `show_last` count the characters that `partial` leaves readable at either end. `text` is
+    what `replace` writes (None: the name of what was found). `to` is what dates become under `generalize`,
+    `bucket` the width of the ranges numbers fall into. `days` bounds the shift of `date_shift`. `function` is
+    the name of a `custom` operator. `as_text` lets an operator that makes text of numbers do so.
+    """
+
+    operator: MaskOperator
+    show_first: int = 0
+    show_last: int = 0
+    text: str | None = None
+    to: str | None = None
+    bucket: float | None = None
+    days: int = 0
+    function: str | None = None
+    as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMask:
     """One masked place of a JSON body.
 
-    `path` is a dotted path with `[*]`, `[3]`, `*` (one segment) and `**` (any depth). `show_first` and
-    `show_last` count the characters that `partial` leaves readable at either end.
+    `path` is a dotted path with `[*]`, `[3]`, `*` (one segment) and `**` (any depth), or JSONPath (RFC 9535)
+    when it starts with `$`.
     """
 
     path: str
-    operator: MaskOperator
-    show_first: int = 0
-    show_last: int = 0
+    operation: Operation
+
+    @property
+    def operator(self) -> MaskOperator:
+        """What happens there."""
+        return self.operation.operator
+
+
+@dataclass(frozen=True, slots=True)
+class EntityMask:
+    """Something that is looked for in all text: a recogniser's name, or a name and a pattern (RE2) for it."""
+
+    entity: str
+    operation: Operation
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMask:
+    """A response header by its lower-case name; without an operation its value is searched for entities."""
+
+    name: str
+    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +102,39 @@ class MaskSpec:
     """Everything a mask obligation covers; `|` unites two of them."""
 
     fields: tuple[FieldMask, ...] = ()
+    entities: tuple[EntityMask, ...] = ()
+    headers: tuple[HeaderMask, ...] = ()
+
+    @property
+    def needs_key(self) -> bool:
+        """True when some operator works with the tenant's mask key."""
+        operations = [mask.operation for mask in self.fields]
+        operations += [mask.operation for mask in self.entities]
+        operations += [mask.operation for mask in self.headers if mask.operation is not None]
+        return any(operation.operator in KEYED_OPERATORS for operation in operations)
 
     def __or__(self, other: MaskSpec) -> MaskSpec:
-        return MaskSpec(tuple(dict.fromkeys(self.fields + other.fields)))
+        """Return the mask of both.
+
+        A `keep`, which takes a place out of the search for entities, never does so for the entities of
+        another mask: it stays only where the other mask keeps the place too, or searches for nothing.
+        """
+        return MaskSpec(
+            tuple(dict.fromkeys((*self._fields_beside(other), *other._fields_beside(self)))),
+            tuple(dict.fromkeys(self.entities + other.entities)),
+            tuple(dict.fromkeys((*self._headers_beside(other), *other._headers_beside(self)))),
+        )
+
+    def _fields_beside(self, other: MaskSpec) -> Iterator[FieldMask]:
+        for mask in self.fields:
+            if mask.operator is not MaskOperator.KEEP or not other.entities or mask in other.fields:
+                yield mask
+
+    def _headers_beside(self, other: MaskSpec) -> Iterator[HeaderMask]:
+        for header in self.headers:
+            keeps = header.operation is not None and header.operation.operator is MaskOperator.KEEP
+            if not keeps or not other.entities or header in other.headers:
+                yield header
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +143,15 @@ class EscalationSpec:
 
     after: float
     approvers: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecognizer:
+    """An entity of a tenant's own: the pattern (RE2) that finds it, and texts that it has to find."""
+
+    entity: str
+    pattern: str
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +234,4 @@ class PolicyDocument:
     description: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    recognizers: tuple[OwnRecognizer, ...] = ()

@@ -11,6 +11,7 @@ from policy_middleware.model.document_consistency import BELONGS_TO
 from policy_middleware.model.document_models import DEFINITION, DocumentModel
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.field_paths import FIELD_INDEXES, FIELD_SEGMENT
+from policy_middleware.model.mask_models import ENTITY_NAME, HEADER_NAME
 from policy_middleware.model.operands import SCALAR_SCHEMA, operand_schema
 from policy_middleware.model.times import DURATION
 from policy_middleware.model.vocabulary import ALIASES, RESERVED_ATTRIBUTES, ROOTS, SINGLE_ATTRIBUTES
@@ -37,7 +38,8 @@ def document_schema() -> Schema:
     document = _settled(DocumentModel.model_json_schema(by_alias=True, mode="validation"))
     definitions: Schema = document.pop("$defs")
     _complete_rule(definitions["rule"])
-    definitions["mask"]["properties"]["fields"]["propertyNames"] = {"pattern": _FIELD_PATH_PATTERN}
+    _complete_mask(definitions["mask"])
+    document["properties"]["recognizers"]["propertyNames"] = {"pattern": f"^{ENTITY_NAME.pattern}$"}
     document["properties"]["rules"]["items"]["required"] = ["id"]
     # Only a document that restricts and nothing else can be a guardrail and do without a default.
     document["anyOf"] = [
@@ -107,6 +109,16 @@ def _complete_rule(rule: Schema) -> None:
     ]
     needs_mask = {"if": _has_effect(Effect.MASK), "then": {"required": ["mask"]}}
     rule["allOf"] = [*either, *belongings, needs_mask]
+
+
+def _complete_mask(mask: Schema) -> None:
+    """Add what the names below a mask look like, and that there is one."""
+    properties: Schema = mask["properties"]
+    mask["anyOf"] = [{"properties": {key: {"minProperties": 1}}, "required": [key]} for key in properties]
+    properties["fields"]["propertyNames"] = {"anyOf": [{"pattern": _FIELD_PATH_PATTERN}, {"pattern": r"^\$"}]}
+    for key in ("entities", "patterns"):
+        properties[key]["propertyNames"] = {"pattern": f"^{ENTITY_NAME.pattern}$"}
+    properties["headers"]["propertyNames"] = {"pattern": f"^{HEADER_NAME.pattern}$"}
 
 
 def _has_effect(effect: Effect) -> Schema:

@@ -11,6 +11,7 @@ from policy_middleware.evaluation.index import CompiledDocument
 from policy_middleware.model.documents import parse_document, revision_of
 from policy_middleware.model.errors import DocumentError, short_revision
 from policy_middleware.model.vocabulary import GLOBAL, GUARDRAILS
+from policy_middleware.stores.admission import Admit, admit_all
 
 logger = logging.getLogger("policy_middleware.stores")
 
@@ -53,11 +54,12 @@ class HeldDocument:
         return self.compiled is None and not self.missing
 
 
-def compiler(max_bytes: int) -> Compile:
-    """Return what turns stored bytes into a compiled document of at most `max_bytes`."""
+def compiler(max_bytes: int, admit: Admit = admit_all) -> Compile:
+    """Return what turns stored bytes into a compiled document of at most `max_bytes` that `admit` admits."""
 
     def compile_document(name: str, body: bytes, revision: str) -> CompiledDocument:
         document = parse_document(body, name=name, max_bytes=max_bytes)
+        admit(document)
         for warning in document.warnings:
             logger.warning("policy document %r revision %s: %s", name, short_revision(revision), warning)
         return CompiledDocument(document, revision)

@@ -12,6 +12,7 @@ from policy_middleware.model.documents import (
 )
 from policy_middleware.model.errors import PolicyError, short_revision
 from policy_middleware.model.vocabulary import is_document_name
+from policy_middleware.stores.admission import Admit, admit_all
 from policy_middleware.stores.protocol import (
     UNSET,
     VIA_PUBLISH,
@@ -38,6 +39,7 @@ def publish_document(
     note: str | None = None,
     expected_revision: ExpectedRevision = UNSET,
     max_bytes: int = DEFAULT_MAX_DOCUMENT_BYTES,
+    admit: Admit = admit_all,
 ) -> StoredRevision:
     """Validate a document and replace the stored one.
 
@@ -48,9 +50,9 @@ def publish_document(
     _check_name(name)
     if isinstance(document, (bytes, str)):
         body = document.encode() if isinstance(document, str) else document
-        parse_document(body, name=name, max_bytes=max_bytes)
     else:
         body = canonical_json(document, name=name, max_bytes=max_bytes)
+    admit(parse_document(body, name=name, max_bytes=max_bytes))
     return store.publish(
         name, body, author=author, note=note, expected_revision=expected_revision, via=VIA_PUBLISH
     )
@@ -65,6 +67,7 @@ def roll_back(
     note: str | None = None,
     expected_revision: ExpectedRevision = UNSET,
     max_bytes: int = DEFAULT_MAX_DOCUMENT_BYTES,
+    admit: Admit = admit_all,
 ) -> StoredRevision:
     """Put a recorded revision in force again; its first digits are enough when they are unambiguous.
 
@@ -73,7 +76,7 @@ def roll_back(
     """
     _check_name(name)
     earlier = find_revision(store, name, revision)
-    parse_document(earlier.body, name=name, max_bytes=max_bytes)
+    admit(parse_document(earlier.body, name=name, max_bytes=max_bytes))
     return store.publish(
         name,
         earlier.body,

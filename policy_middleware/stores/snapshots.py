@@ -25,6 +25,7 @@ from policy_middleware.model.documents import DEFAULT_MAX_DOCUMENT_BYTES, RawDoc
 from policy_middleware.model.errors import ContextError, StoreUnavailable
 from policy_middleware.model.vocabulary import is_tenant_id
 from policy_middleware.stores import overriding
+from policy_middleware.stores.admission import Admit, admit_all
 from policy_middleware.stores.follower import Follower
 from policy_middleware.stores.freshness import Freshness
 from policy_middleware.stores.held import Rejection, compiler
@@ -69,14 +70,16 @@ class Snapshots:
         max_tenants: int = 1000,
         max_unknown_tenants: int = 1000,
         max_document_bytes: int = DEFAULT_MAX_DOCUMENT_BYTES,
+        admit: Admit = admit_all,
     ) -> None:
         self.store: Final = store
         self._max_document_bytes = max_document_bytes
+        self._admit = admit
         self._on_missing_policy = on_missing_policy
         holdings = Holdings(
             MissingPolicyRules(on_missing_policy, require_global), max_tenants, max_unknown_tenants
         )
-        self._follower = Follower(store, holdings, compiler(max_document_bytes), max_stale)
+        self._follower = Follower(store, holdings, compiler(max_document_bytes, admit), max_stale)
         self._known, self._unknown = holdings.known, holdings.unknown
         self._starting = threading.Lock()
         self._watch: Watch | None = None
@@ -139,6 +142,7 @@ class Snapshots:
             note=note,
             expected_revision=expected_revision,
             max_bytes=self._max_document_bytes,
+            admit=self._admit,
         )
         self._follower.refresh(name)
         return stored
@@ -164,6 +168,7 @@ class Snapshots:
             note=note,
             expected_revision=expected_revision,
             max_bytes=self._max_document_bytes,
+            admit=self._admit,
         )
         self._follower.refresh(name)
         return stored

@@ -11,6 +11,7 @@ from policy_middleware.model.policy import (
     FieldMask,
     MaskOperator,
     MaskSpec,
+    Operation,
     PolicyDocument,
     Rule,
 )
@@ -36,7 +37,7 @@ def same_as(attribute: str, other: str) -> Leaf:
 
 
 def masking(*paths: str) -> MaskSpec:
-    return MaskSpec(tuple(FieldMask(path, MaskOperator.REDACT) for path in paths))
+    return MaskSpec(tuple(FieldMask(path, Operation(MaskOperator.REDACT)) for path in paths))
 
 
 def rule(

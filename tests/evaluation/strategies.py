@@ -25,6 +25,7 @@ from policy_middleware.model.policy import (
     FieldMask,
     MaskOperator,
     MaskSpec,
+    Operation,
     PolicyDocument,
     Rule,
 )
@@ -117,7 +118,12 @@ def conditions(leaf: st.SearchStrategy[Leaf]) -> st.SearchStrategy[Condition]:
 COUNT = Count(("subject.id",), 3600.0, Operator.GTE, 3, effect="deny")
 anything = conditions(leaves((*ATTRIBUTES, *CLOCKS))) | st.just(COUNT)
 masks = st.lists(
-    st.builds(FieldMask, st.sampled_from(["a", "b", "**.c"]), st.sampled_from(MaskOperator)), max_size=2
+    st.builds(
+        FieldMask,
+        st.sampled_from(["a", "b", "**.c"]),
+        st.builds(Operation, st.sampled_from(MaskOperator)),
+    ),
+    max_size=2,
 ).map(lambda fields: MaskSpec(tuple(fields)))
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from policy_middleware.model.policy import FieldMask, MaskOperator
+from policy_middleware.model.policy import FieldMask, MaskOperator, Operation
+
+OPERATORS = [MaskOperator.PARTIAL, MaskOperator.REDACT, MaskOperator.NULLIFY, MaskOperator.DROP]
+"""Operators whose work the model below repeats."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ def masked_documents(draw: st.DrawFn) -> tuple[Container, list[FieldMask]]:
     """A document, and masks that reach into it."""
     node = draw(documents)
     counts = st.integers(0, 3)
-    field = st.builds(FieldMask, paths_into(node), st.sampled_from(MaskOperator), counts, counts)
+    operation = st.builds(Operation, st.sampled_from(OPERATORS), counts, counts)
+    field = st.builds(FieldMask, paths_into(node), operation)
     return node, draw(st.lists(field, min_size=1, max_size=4))
 
 
@@ -215,8 +219,10 @@ def masked_scalar(literal: str, here: list[FieldMask]) -> str:
     visible = set(range(len(value)))
     for field in here:
         shown = {
-            *range(len(value))[: field.show_first],
-            *range(len(value))[max(0, len(value) - field.show_last) :],
+            *range(len(value))[: field.operation.show_first],
+            *range(len(value))[max(0, len(value) - field.operation.show_last) :],
         }
-        visible &= shown if 2 * (field.show_first + field.show_last) <= len(value) else set()
+        visible &= (
+            shown if 2 * (field.operation.show_first + field.operation.show_last) <= len(value) else set()
+        )
     return json.dumps("".join(char if index in visible else "*" for index, char in enumerate(value)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_middleware.masking import Masker
 from policy_middleware.masking.json_body import MAX_DEPTH
 from policy_middleware.model.errors import MaskError
-from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec
+from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation
 from tests.masking import documents
 
 JSON = "application/json"
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 def mask(body: str | bytes, fields: dict[str, str], *, shown: tuple[int, int] = (0, 0)) -> str:
     spec = MaskSpec(
-        tuple(FieldMask(path, MaskOperator(operator), *shown) for path, operator in fields.items())
+        tuple(FieldMask(path, Operation(MaskOperator(operator), *shown)) for path, operator in fields.items())
     )
     data = body.encode() if isinstance(body, str) else body
     return Masker.from_spec(spec).mask(data, JSON).body.decode()
@@ -48,7 +48,10 @@ def test_masking_twice_changes_nothing(document):
 def test_a_path_that_matches_nothing_returns_the_very_body(node):
     body = documents.printed(node).encode()
     spec = MaskSpec(
-        (FieldMask("**.no such key", MaskOperator.DROP), FieldMask("no.such[3].key", MaskOperator.REDACT))
+        (
+            FieldMask("**.no such key", Operation(MaskOperator.DROP)),
+            FieldMask("no.such[3].key", Operation(MaskOperator.REDACT)),
+        )
     )
     result = Masker.from_spec(spec).mask(body, JSON)
     assert result.body is body
@@ -138,7 +141,7 @@ def is_json(text: str) -> bool:
 @pytest.mark.parametrize("wrap", ["%s", '{"dead": %s}', '{"live": %s}', '{"deep": [[%s], 1]}'])
 def test_malformed_json_is_refused_in_masked_and_in_skipped_places(malformed, wrap):
     body = wrap.replace("%s", malformed)
-    for operator in MaskOperator:
+    for operator in documents.OPERATORS:
         with pytest.raises(MaskError, match="not valid JSON"):
             mask(body, {"live": operator, "deep[*]": operator, "x.y": operator})
 
@@ -178,12 +181,22 @@ def test_partial_shows_the_ends_of_a_long_value_and_nothing_of_a_short_one():
 
 
 def test_two_partials_show_only_what_both_show():
-    spec = MaskSpec((FieldMask("a", MaskOperator.PARTIAL, 3, 1), FieldMask("*", MaskOperator.PARTIAL, 1, 4)))
+    spec = MaskSpec(
+        (
+            FieldMask("a", Operation(MaskOperator.PARTIAL, 3, 1)),
+            FieldMask("*", Operation(MaskOperator.PARTIAL, 1, 4)),
+        )
+    )
     assert Masker.from_spec(spec).mask(b'{"a":"0123456789"}', JSON).body == b'{"a":"0********9"}'
 
 
 def test_a_union_of_partials_never_shows_a_short_value_that_one_of_them_hides():
-    spec = MaskSpec((FieldMask("a", MaskOperator.PARTIAL, 4, 4), FieldMask("*", MaskOperator.PARTIAL, 2, 2)))
+    spec = MaskSpec(
+        (
+            FieldMask("a", Operation(MaskOperator.PARTIAL, 4, 4)),
+            FieldMask("*", Operation(MaskOperator.PARTIAL, 2, 2)),
+        )
+    )
     assert Masker.from_spec(spec).mask(b'{"a":"01234567"}', JSON).body == b'{"a":"********"}'
 
 
@@ -214,8 +227,8 @@ def test_drop_removes_elements_but_leaves_null_where_an_index_picked_one():
     assert mask(body, {"all[*]": "drop", "one[1]": "drop"}) == '{"all": [], "one": [1, null, 3]}'
 
 
-@pytest.mark.parametrize("first", list(MaskOperator))
-@pytest.mark.parametrize("second", list(MaskOperator))
+@pytest.mark.parametrize("first", documents.OPERATORS)
+@pytest.mark.parametrize("second", documents.OPERATORS)
 def test_where_paths_meet_the_strictest_operator_wins(first, second):
     body = '{"a": {"b": "0123456789"}, "c": 1}'
     alone = {operator: mask(body, {"a.b": operator}, shown=(1, 1)) for operator in (first, second)}
@@ -251,7 +264,9 @@ def test_paths_name_the_places_they_say(path, expected):
 
 def test_count_is_the_number_of_values_that_were_masked():
     masker = Masker.from_spec(
-        MaskSpec((FieldMask("*.x", MaskOperator.DROP), FieldMask("*.y", MaskOperator.REDACT)))
+        MaskSpec(
+            (FieldMask("*.x", Operation(MaskOperator.DROP)), FieldMask("*.y", Operation(MaskOperator.REDACT)))
+        )
     )
     assert masker.mask(b'[{"x":{"y":1},"y":[1,null,"s"]},{"y":{}},{"z":1}]', JSON).count == 4
 

@@ -6,9 +6,9 @@ import pytest
 
 from policy_middleware.masking import Masker
 from policy_middleware.model.errors import MaskError
-from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec
+from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation
 
-MASKER = Masker.from_spec(MaskSpec((FieldMask("ssn", MaskOperator.REDACT),)))
+MASKER = Masker.from_spec(MaskSpec((FieldMask("ssn", Operation(MaskOperator.REDACT)),)))
 BODY = b'{"ssn": "078-05-1120"}'
 MASKED = b'{"ssn": "[REDACTED]"}'
 
@@ -39,12 +39,9 @@ def test_json_by_any_of_its_names_is_masked(content_type):
         "text/json",
         "text/plain",
         "text/html; charset=utf-8",
-        "text/event-stream",
-        "application/x-ndjson",
         "application/json-seq",
         "application/jsonp",
         "application/json, text/html",
-        "application/json; charset=latin-1",
         "application/json; charset=utf-16",
         "application/json; charset=",
         "application/json; charset=utf-8; charset=utf-16",
@@ -86,19 +83,19 @@ def test_identity_coding_is_no_coding():
 
 
 def test_one_spec_is_compiled_once():
-    spec = MaskSpec((FieldMask("a.b", MaskOperator.DROP),))
-    again = MaskSpec((FieldMask("a.b", MaskOperator.DROP),))
+    spec = MaskSpec((FieldMask("a.b", Operation(MaskOperator.DROP)),))
+    again = MaskSpec((FieldMask("a.b", Operation(MaskOperator.DROP)),))
     assert Masker.from_spec(spec) is Masker.from_spec(again)
 
 
 @pytest.mark.parametrize(
     "field",
     [
-        FieldMask("", MaskOperator.REDACT),
-        FieldMask("a..b", MaskOperator.REDACT),
-        FieldMask("$.a", MaskOperator.REDACT),
-        FieldMask("a[-1]", MaskOperator.REDACT),
-        FieldMask("a", MaskOperator.PARTIAL, -1, 0),
+        FieldMask("", Operation(MaskOperator.REDACT)),
+        FieldMask("a..b", Operation(MaskOperator.REDACT)),
+        FieldMask("$.a[?@.b]", Operation(MaskOperator.REDACT)),
+        FieldMask("a[-1]", Operation(MaskOperator.REDACT)),
+        FieldMask("a", Operation(MaskOperator.PARTIAL, -1, 0)),
     ],
 )
 def test_a_mask_that_cannot_be_followed_is_refused_before_any_body_is_seen(field):
@@ -109,7 +106,12 @@ def test_a_mask_that_cannot_be_followed_is_refused_before_any_body_is_seen(field
 def test_paths_with_many_wildcards_stay_correct_when_the_places_are_forgotten(monkeypatch):
     monkeypatch.setattr("policy_middleware.masking.selection._MAX_PLACES", 2)
     masker = Masker(
-        MaskSpec((FieldMask("**.a.*.*.b", MaskOperator.REDACT), FieldMask("**.b.*", MaskOperator.DROP)))
+        MaskSpec(
+            (
+                FieldMask("**.a.*.*.b", Operation(MaskOperator.REDACT)),
+                FieldMask("**.b.*", Operation(MaskOperator.DROP)),
+            )
+        )
     )
     body = b'{"a":{"a":{"x":{"b":1}},"b":{"b":2}}}'
     first = masker.mask(body, "application/json").body

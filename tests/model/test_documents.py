@@ -19,7 +19,15 @@ from policy_middleware.model.documents import (
 )
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import DocumentError
-from policy_middleware.model.policy import ApprovalSpec, Combine, FieldMask, LimitSpec, MaskOperator, MaskSpec
+from policy_middleware.model.policy import (
+    ApprovalSpec,
+    Combine,
+    FieldMask,
+    LimitSpec,
+    MaskOperator,
+    MaskSpec,
+    Operation,
+)
 from tests.model.documents import ACME, RECORD, document, parsed, problems, rule
 from tests.model.strategies import documents
 
@@ -42,9 +50,9 @@ def test_a_document_says_what_its_author_wrote() -> None:
     assert export.approval == ApprovalSpec(Leaf("subject.roles", Operator.EQ, "dpo"), 1, 14400.0, 3600.0)
     assert masked.mask == MaskSpec(
         (
-            FieldMask("customers[*].email", MaskOperator.PARTIAL, show_first=2),
-            FieldMask("**.ssn", MaskOperator.REDACT),
-            FieldMask("[0].card", MaskOperator.PARTIAL, show_last=4),
+            FieldMask("customers[*].email", Operation(MaskOperator.PARTIAL, show_first=2)),
+            FieldMask("**.ssn", Operation(MaskOperator.REDACT)),
+            FieldMask("[0].card", Operation(MaskOperator.PARTIAL, show_last=4)),
         )
     )
     assert (incident.observe, incident.valid_from, incident.valid_until) == (True, None, 1796083200.0)
@@ -124,7 +132,8 @@ PROBLEMS: list[tuple[Any, str]] = [
         document(zzzz=1),
         (
             "$.zzzz: is an unknown key; "
-            "there are $schema, schema, description, metadata, default, combine, rules"
+            "there are $schema, schema, description, metadata, default, combine, "
+            "recognizers, rules"
         ),
     ),
     (document(schema=2), "$.schema: is 2; this version of the package reads schema 1"),
@@ -259,30 +268,31 @@ def test_a_fault_is_reported_at_its_place_with_its_sentence(raw: Any, sentence: 
 MASKS: list[tuple[Any, str]] = [
     (None, ": is null; leave it out instead"),
     ("redact", ": must be an object, not text"),
-    ({}, '.fields: is missing; write for example {"**.email": "redact"}'),
-    ({"fields": {}}, ".fields: is empty; name at least one"),
+    ({}, ": names nothing; write fields, entities, patterns or headers"),
+    ({"fields": {}}, ": names nothing; write fields, entities, patterns or headers"),
     ({"fields": ["a"]}, ".fields: must be an object, not a list"),
     ({"fields": {"a..b": "redact"}}, f".fields['a..b']: 'a..b' {FIELD_PATH}"),
     (
-        {"fields": {"$.a": "redact"}},
-        ".fields['$.a']: '$.a' is JSONPath, which is not built yet; write a path such as items[*].email",
+        {"fields": {"$.a[?@.b]": "redact"}},
+        ".fields['$.a[?@.b]']: '$.a[?@.b]' is no JSONPath that can be masked: "
+        "a filter (?) is not understood; name the places",
     ),
     ({"fields": {"a": "redcat"}}, ".fields.a: operator 'redcat' is unknown; did you mean 'redact'?"),
     (
-        {"fields": {"a": "email_mask"}},
-        ".fields.a: operator 'email_mask' is not built yet; there are partial, redact, nullify, drop",
+        {"fields": {"a": "custom"}},
+        '.fields.a: custom needs the name of its function: {"operator": "custom", "function": "..."}',
     ),
     ({"fields": {"a": 1}}, ".fields.a: must be an object, not a number"),
     ({"fields": {"a": None}}, ".fields.a: must be an object, not null"),
     ({"fields": {"a": {}}}, ".fields.a.operator: is missing"),
     ({"fields": {"a": {"operator": 1}}}, ".fields.a.operator: must be the name of an operator, not a number"),
     (
-        {"fields": {"a": {"operator": "hash"}}},
-        ".fields.a.operator: operator 'hash' is not built yet; there are partial, redact, nullify, drop",
+        {"fields": {"a": {"operator": "hsh"}}},
+        ".fields.a.operator: operator 'hsh' is unknown; did you mean 'hash'?",
     ),
     (
         {"fields": {"a": {"operator": "drop", "show_last": 4}}},
-        ".fields.a: only partial shows characters; drop shows none",
+        ".fields.a: show_last belongs to partial, not to drop",
     ),
     (
         {"fields": {"a": {"operator": "partial", "show_last": 0}}},
@@ -300,9 +310,29 @@ MASKS: list[tuple[Any, str]] = [
         {"fields": {"a": {"operator": "partial", "show_lsat": 1}}},
         ".fields.a.show_lsat: is an unknown key; did you mean 'show_last'?",
     ),
-    ({"fields": {"a": "drop"}, "entities": {"EMAIL": "x"}}, ".entities: is not built yet; write fields"),
-    ({"fields": {"a": "drop"}, "patterns": []}, ".patterns: is not built yet; write fields"),
-    ({"fields": {"a": "drop"}, "headers": {}}, ".headers: is not built yet; write fields"),
+    (
+        {"entities": {"EMAIL_ADDRESS": "drop"}},
+        ".entities.EMAIL_ADDRESS: drop means a whole value, and this is a piece of text; write redact",
+    ),
+    (
+        {"entities": {"email": "redact"}},
+        ".entities.email: 'email' is not the name of an entity; "
+        "write up to 64 capital letters, digits and '_'",
+    ),
+    ({"patterns": []}, ".patterns: must be an object, not a list"),
+    (
+        {"patterns": {"X": {"operator": "redact"}}},
+        ".patterns.X.pattern: is missing; write what is looked for, in RE2 syntax",
+    ),
+    (
+        {"headers": {"X-A": "nullify"}},
+        ".headers.X-A: nullify means a value of a body; write redact or drop",
+    ),
+    ({"headers": {"X-A": "scan", "x-a": "redact"}}, ": names a header twice; their case does not count"),
+    (
+        {"fields": {"a": {"operator": "generalize", "bucket": 0}}},
+        ".fields.a.bucket: is 0.0; write a number above 0",
+    ),
     ({"fields": {"a": "drop"}, "field": {}}, ".field: is an unknown key; did you mean 'fields'?"),
 ]
 
@@ -331,7 +361,7 @@ def test_partial_shows_the_last_four_characters_unless_told_otherwise(
 
     assert only.mask is not None
     [field] = only.mask.fields
-    assert (field.show_first, field.show_last) == shown
+    assert (field.operation.show_first, field.operation.show_last) == shown
 
 
 def test_a_limit_belongs_to_its_rule() -> None:

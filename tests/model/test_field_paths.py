@@ -60,9 +60,48 @@ def test_any_depth_needs_a_key_after_it(text: str) -> None:
         parse_field_path(text)
 
 
-@pytest.mark.parametrize("text", ["$", "$.a", "$..email"])
-def test_jsonpath_is_said_to_be_missing(text: str) -> None:
-    with pytest.raises(ValueError, match="is JSONPath, which is not built yet"):
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("$.a", ("a",)),
+        ("$['a b'][\"c.d\"]", ("a b", "c.d")),
+        ("$[0][*].*", (0, Wildcard.ANY_KEY, Wildcard.ANY_KEY)),
+        ("$..email", (Wildcard.ANY_DEPTH, "email")),
+        ("$.a..[1]", ("a", Wildcard.ANY_DEPTH, 1)),
+        ("$..*", (Wildcard.ANY_DEPTH, Wildcard.ANY_KEY)),
+        (r"$['it\'s']", ("it's",)),
+        (r'$["\u0061\/"]', ("a/",)),
+        ("$.é_1[ 'x' ]", ("é_1", "x")),
+    ],
+)
+def test_jsonpath_names_the_same_steps(text: str, steps: tuple[FieldStep, ...]) -> None:
+    assert parse_field_path(text) == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("$", "is the whole body"),
+        ("$.a[?@.b == 1]", r"a filter \(\?\) is not understood"),
+        ("$..[?@.b]", r"a filter \(\?\) is not understood"),
+        ("$.a[1:2]", r"a slice \(:\) is not understood"),
+        ("$[::2]", r"a slice \(:\) is not understood"),
+        ("$.a[-1]", "an index from the end is not understood"),
+        ("$['a','b']", "several selectors in one bracket"),
+        ("$[0, 1]", "several selectors in one bracket"),
+        ("$.a b", "it cannot be read from ' b' on"),
+        ("$a", "it cannot be read"),
+        ("$.", "it cannot be read"),
+        ("$..", "it cannot be read"),
+        ("$.[0]", "it cannot be read"),
+        ("$.1", "it cannot be read"),
+        ("$[01]", "it cannot be read"),
+        ("$['a", "it cannot be read"),
+        (r"$['\x']", "it cannot be read"),
+    ],
+)
+def test_jsonpath_that_is_not_understood_is_refused_with_the_reason(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
         parse_field_path(text)
 
 

@@ -16,7 +16,7 @@ from policy_middleware.model.errors import (
     StoreUnavailable,
     short_revision,
 )
-from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Rule
+from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation, Rule
 
 
 def rule(valid_from: float | None = None, valid_until: float | None = None, enabled: bool = True) -> Rule:
@@ -45,7 +45,10 @@ def test_an_open_window_is_on_until_the_rule_is_switched_off() -> None:
 
 
 def test_masks_unite_without_repeating_a_field() -> None:
-    first, second = FieldMask("a", MaskOperator.DROP), FieldMask("b", MaskOperator.REDACT)
+    first, second = (
+        FieldMask("a", Operation(MaskOperator.DROP)),
+        FieldMask("b", Operation(MaskOperator.REDACT)),
+    )
 
     assert MaskSpec((first,)) | MaskSpec((second, first)) == MaskSpec((first, second))
 

@@ -81,7 +81,7 @@ INVALID: dict[str, Any] = {
     "a null approval": document(rule(effect="require_approval", approval=None)),
     "a limit on a deny rule": document(rule(limit={"per": ["user"], "within": "1h", "max": 1})),
     "an empty mask": document(rule(effect="mask", mask={"fields": {}})),
-    "an unknown mask operator": document(rule(effect="mask", mask={"fields": {"a": "hash"}})),
+    "an unknown mask operator": document(rule(effect="mask", mask={"fields": {"a": "hsh"}})),
     "a broken field path": document(rule(effect="mask", mask={"fields": {"a..b": "drop"}})),
     "a duration as a number": document(rule(effect="require_approval", approval={"expires_in": 60})),
     "an unknown key of an approval": document(rule(effect="require_approval", approval={"aprovers": {}})),

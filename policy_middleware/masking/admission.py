@@ -1,0 +1,77 @@
+"""Whether the masks of a document can be applied here: asked before it takes effect, not when a body waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from policy_middleware.masking.keys import SHORTEST_KEY, MaskKeys
+from policy_middleware.masking.masker import Masker
+from policy_middleware.model.errors import DocumentError, MaskError, MissingExtra, Problem, SettingsError
+from policy_middleware.model.policy import (
+    EntityMask,
+    MaskOperator,
+    MaskSpec,
+    Operation,
+    OwnRecognizer,
+    PolicyDocument,
+)
+from policy_middleware.model.vocabulary import RESERVED_DOCUMENTS
+
+_ANY_KEY = bytes(SHORTEST_KEY)
+"""Stands for the keys of all tenants while a document that they share is compiled."""
+
+
+def mask_admission(keys: MaskKeys) -> Callable[[PolicyDocument], None]:
+    """Return what raises DocumentError for a document whose masks cannot be applied with these keys.
+
+    That is the case for a keyed operator without a key, an unknown entity or function, a pattern that is not
+    accepted, an extra that is not installed, and a recognizer that does not find its own examples.
+    """
+
+    def admit(document: PolicyDocument) -> None:
+        problems = [*_own_recognizers(document), *_masks(document, keys)]
+        if problems:
+            raise DocumentError(problems, document.name)
+
+    return admit
+
+
+def _masks(document: PolicyDocument, keys: MaskKeys) -> Iterator[Problem]:
+    for index, rule in enumerate(document.rules):
+        if rule.mask is None:
+            continue
+        problem = _why_not(rule.mask, document.name, keys)
+        if problem is not None:
+            yield Problem(f"$.rules[{index}].mask", problem)
+
+
+def _own_recognizers(document: PolicyDocument) -> Iterator[Problem]:
+    for own in document.recognizers:
+        problem = _recognizer_problem(own)
+        if problem is not None:
+            yield Problem(f"$.recognizers.{own.entity}", problem)
+
+
+def _recognizer_problem(own: OwnRecognizer) -> str | None:
+    from policy_middleware.masking.recognition import RECOGNIZERS
+
+    if own.entity in RECOGNIZERS:
+        return "is the name of a built-in recognizer; choose another one"
+    mask = MaskSpec(entities=(EntityMask(own.entity, Operation(MaskOperator.REDACT), own.pattern),))
+    try:
+        masker = Masker.from_spec(mask)
+        missed = [example for example in own.examples if not masker.mask_text(example).entities]
+    except (MaskError, SettingsError, MissingExtra) as error:
+        return str(error)
+    return f"does not find its own example {missed[0]!r}" if missed else None
+
+
+def _why_not(mask: MaskSpec, name: str, keys: MaskKeys) -> str | None:
+    try:
+        key = None
+        if mask.needs_key and keys.configured:
+            key = _ANY_KEY if name in RESERVED_DOCUMENTS else keys.of(name)
+        Masker.from_spec(mask, tenant_key=key)
+    except (MaskError, SettingsError, MissingExtra) as error:
+        return str(error)
+    return None
