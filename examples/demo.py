@@ -47,6 +47,7 @@ def walk(service: Service, transcript: Transcript, store: redis.Redis) -> None:
     masked = hides("ada@example.com")
     transcript.step("mask", service, SAM, *ASSISTANT, QUESTION, status=200, holds=masked)
     approve_and_replay(service, transcript)
+    lock_out(service, transcript)
     reload(service, transcript, store)
 
 
@@ -62,6 +63,15 @@ def approve_and_replay(service: Service, transcript: Transcript) -> None:
     transcript.step("approved, but for another request", service, ANA, *other, headers=approval, status=422)
     transcript.step("replay", service, ANA, *EXPORT, headers=approval, status=200)
     transcript.step("replay, a second time", service, ANA, *EXPORT, headers=approval, status=409)
+
+
+def lock_out(service: Service, transcript: Transcript) -> None:
+    """Have somebody refused three times: the fourth attempt is stopped, though it would be allowed."""
+    eve = Person(f"eve-{service.port}", "contractor", "acme")  # counters are shared by all three services
+    transcript.step("a contractor may look at a customer", service, eve, *CUSTOMER, status=200)
+    for attempt in ("first", "second", "third"):
+        transcript.step(f"but not export, {attempt} attempt", service, eve, *EXPORT, status=403)
+    transcript.step("locked out", service, eve, *CUSTOMER, status=403, holds=says("Locked out"))
 
 
 def reload(service: Service, transcript: Transcript, store: redis.Redis) -> None:
@@ -134,6 +144,11 @@ def settle(
 def hides(secret: str) -> Callable[[Answer], bool]:
     """Make an expectation: the body lacks `secret`, and the response says that it was masked."""
     return lambda answer: secret not in json.dumps(answer.body) and "x-policy-masked" in answer.headers
+
+
+def says(words: str) -> Callable[[Answer], bool]:
+    """Return a check that the answer gives these words as its detail."""
+    return lambda answer: isinstance(answer.body, dict) and words in str(answer.body.get("detail"))
 
 
 def has(header: str) -> Callable[[Answer], bool]:
