@@ -18,6 +18,7 @@ from policy_middleware.approvals import (
     is_task_id,
 )
 from policy_middleware.binding import bound_attributes, content_type, resource_of, whole_path
+from policy_middleware.console.redaction import Redaction
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.extraction import ContextRequest
 from policy_middleware.model.context import RequestContext
@@ -157,10 +158,26 @@ class ApprovalExchange:
             reason=self._decision.reason,
             requirements=self._decision.obligations.approvals,
             revisions=self._decision.revisions,
-            summary=RequestSummary(view.method, whole_path(view), view.query, content_type(view), len(body)),
+            summary=RequestSummary(
+                view.method,
+                whole_path(view),
+                view.query,
+                content_type(view),
+                len(body),
+                self._shown_body(body),
+            ),
             decision_id=self._decision.decision_id,
         )
         return self._waiting(task)
+
+    def _shown_body(self, body: bytes) -> str | None:
+        """Return what is kept of the body for people to look at: redacted before it is stored anywhere."""
+        longest = self._settings.shown_body
+        if not longest:
+            return None
+        tenant = self._context.tenant
+        policies = self._enforcer.snapshots.current(tenant) or self._enforcer.snapshots.load(tenant)
+        return Redaction(policies).body(body, content_type(self._view), longest)
 
     def _use(self, task_id: str, body: bytes) -> Settled:
         queue, tenant = self._enforcer.approvals, self._context.tenant

@@ -16,6 +16,9 @@ from policy_middleware.model.vocabulary import is_tenant_id
 
 ENVIRONMENT_PREFIX: Final = "POLICY_"
 
+SHOWN_BODY: Final = 4096
+"""Characters of a body that approvers are shown where there is an inbox."""
+
 DEFAULT_EXEMPT: Final = ("/healthz", "/livez", "/readyz", "/favicon.ico")
 
 
@@ -151,9 +154,11 @@ class GateSettings(_Settings):
     exempt: Paths = DEFAULT_EXEMPT
     prefix: str = "/_policy"
     approver: SourceSpec = None
-    """Who is in front of the inbox: a callable of the request that returns an Approver, or None for nobody."""
+    """Who is in front of the inbox: a callable of the request returns an Approver, or None for nobody."""
     inbox: bool | None = None
     """Serve the inbox page; None: where there is an `approver`."""
+    approval_body: int | None = Field(default=None, ge=0)
+    """Characters of a body that approvers are shown, redacted; None: 4096 where there is an inbox, else 0."""
     mode: Literal["enforce", "observe"] = "enforce"
     on_missing_identity: Literal["401", "anonymous"] = "401"
     on_missing_tenant: str = "400"
@@ -169,6 +174,13 @@ class GateSettings(_Settings):
     """Configured attributes that may differ between a request and its replay, such as `context.trace_id`."""
     max_masked_body: int = Field(default=16 * 1024 * 1024, ge=1)
     """Bytes of a response body that may be held for masking."""
+
+    @property
+    def shown_body(self) -> int:
+        """How many characters of a body are kept for approvers; 0 for none of it."""
+        if self.approval_body is not None:
+            return self.approval_body
+        return 0 if self.approver is None or self.inbox is False else SHOWN_BODY
 
     def model_post_init(self, context: Any) -> None:
         """Check what types cannot say."""

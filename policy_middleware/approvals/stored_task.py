@@ -54,6 +54,7 @@ class _StoredSummary(_Stored):
     query: str
     content_type: str | None
     body_size: int | None
+    body: str | None = None
 
 
 class _StoredRequest(_Stored):

@@ -84,13 +84,17 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class RequestSummary:
-    """What people are shown of the request, `body_size` in bytes; it binds nothing, the fingerprint does."""
+    """What people are shown of the request, `body_size` in bytes; it binds nothing, the fingerprint does.
+
+    `body` is the body as it may be shown, redacted, None where it is not kept.
+    """
 
     method: str
     path: str
     query: str = ""
     content_type: str | None = None
     body_size: int | None = None
+    body: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,74 +1,130 @@
-"""A request as approvers may see it: what any mask rule of the tenant names is hidden.
+"""A request as approvers may see it: what any mask rule of the tenant hides from somebody is hidden here.
 
 Rules name places of responses, and requests are shaped differently. So the last name of every path counts
 wherever it occurs: a rule for `customers[*].email` hides each `email`. Too much is hidden rather than too
-little.
+little, and what cannot be masked is not shown.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
 
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.masking import Masker
-from policy_middleware.model.errors import MaskError
-from policy_middleware.model.policy import FieldMask, MaskSpec
+from policy_middleware.model.errors import PolicyError
+from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation
 
-_LAST_NAME = re.compile(r"(?:^|[.\]])([^.*\[\]]+)(?:\[[^\]]*\])*$")
-_JSON = "application/json"
-WITHHELD = "(hidden: it could not be masked)"
+WITHHELD: Final = "(hidden: it could not be masked)"
+LONGEST_READ: Final = 64 * 1024
+"""Bytes of a body that is looked at; a longer one is too long to be shown in any case."""
+
+_LAST_NAME: Final = re.compile(r"""(?:^|[.\]])([^.*\[\]$]+)(?:\[(?:\*|\d+)\])*$|\[['"]([^'"]+)['"]\]$""")
+_GONE: Final = frozenset({MaskOperator.DROP, MaskOperator.NULLIFY})
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
 
 
-def mask_of(policies: PolicySet) -> MaskSpec | None:
-    """Return everything that mask rules in force for a tenant hide from anybody, None when there are none."""
-    united: MaskSpec | None = None
+class Redaction:
+    """Everything that mask rules in force for a tenant hide from anybody; nothing where there are none."""
+
+    def __init__(self, policies: PolicySet) -> None:
+        self._spec = _united(policies)
+
+    @property
+    def hides(self) -> bool:
+        """True when some rule asks for something to be hidden."""
+        return self._spec is not None
+
+    def path(self, path: str) -> str:
+        """Return a path in which what is recognised is hidden."""
+        if self._spec is None or not self._spec.entities:
+            return path
+        try:
+            return Masker.from_spec(self._spec).mask_text(path).text
+        except PolicyError:
+            return WITHHELD
+
+    def query(self, query: str) -> str:
+        """Return a raw query string, or a form, with the values of masked names hidden."""
+        if self._spec is None or not query:
+            return query
+        shown = []
+        try:
+            for name, value in parse_qsl(query, keep_blank_values=True):
+                masked = json.loads(self._masked(json.dumps({name: value})))
+                if name in masked:
+                    shown.append((name, "" if masked[name] is None else str(masked[name])))
+        except (PolicyError, ValueError):
+            return WITHHELD
+        return urlencode(shown, quote_via=quote, safe="*/:@,") or WITHHELD
+
+    def body(self, body: bytes, content_type: str | None, longest: int) -> str | None:
+        """Return a body with masked places hidden, None for one that is not shown.
+
+        That is any but JSON, a form and text in UTF-8, and what is longer than `longest` characters.
+        """
+        if not body or not longest or len(body) > LONGEST_READ:
+            return None
+        kind = _kind(content_type)
+        try:
+            text = body.decode()
+            if kind == _JSON:
+                text = json.dumps(json.loads(self._masked(text)), ensure_ascii=False, separators=(",", ":"))
+            elif kind == _FORM:
+                text = self.query(text)
+            elif not kind.startswith("text/"):
+                return None
+            elif self._spec is not None:
+                # Text has no places with names; what could stand under one is not known.
+                text = Masker.from_spec(self._spec).mask_text(text).text if self._spec.entities else WITHHELD
+        except (PolicyError, ValueError, RecursionError):
+            return WITHHELD
+        return text if len(text) <= longest else None
+
+    def _masked(self, text: str) -> str:
+        if self._spec is None:
+            return text
+        masked, _, _ = Masker.from_spec(self._spec).mask_json_text(text)
+        return text if masked is None else masked
+
+
+def laid_out(text: str, content_type: str | None) -> str:
+    """Return a body that `Redaction.body` gave as people read it: JSON indented, a form one field a line."""
+    kind = _kind(content_type)
+    if kind == _JSON and text != WITHHELD:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    if kind == _FORM and text != WITHHELD:
+        return "\n".join(f"{name} = {value}" for name, value in parse_qsl(text, keep_blank_values=True))
+    return text
+
+
+def _kind(content_type: str | None) -> str:
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return _JSON if kind.endswith("+json") else kind
+
+
+def _united(policies: PolicySet) -> MaskSpec | None:
+    """Return one mask of all that rules hide, by operators that need no key and leave nothing to read."""
+    united = MaskSpec()
     for document in policies.documents:
         for rule in document.document.rules:
             if rule.mask is not None and rule.enabled:
-                united = rule.mask if united is None else united | rule.mask
-    if united is None:
-        return None
-    return replace(united, fields=tuple(dict.fromkeys((*united.fields, *_anywhere(united.fields)))))
+                united = united | rule.mask
+    fields = tuple(dict.fromkeys(hidden for field in united.fields for hidden in _hidden(field)))
+    entities = tuple(replace(entity, operation=Operation(MaskOperator.REDACT)) for entity in united.entities)
+    return MaskSpec(fields, entities) if fields or entities else None
 
 
-def redacted_query(query: str, mask: MaskSpec | None) -> str:
-    """Return a raw query string with the values of masked names hidden."""
-    if mask is None or not query:
-        return query
-    pairs = parse_qsl(query, keep_blank_values=True)
-    if not pairs:
-        return WITHHELD
-    shown = []
-    for name, value in pairs:
-        try:
-            masked = json.loads(_masked(json.dumps({name: value}), mask))
-        except (MaskError, ValueError):
-            return WITHHELD
-        if name in masked:
-            shown.append((name, str(masked[name])))
-    return urlencode(shown, quote_via=quote, safe="*")
-
-
-def redacted_json(text: str, mask: MaskSpec | None) -> str | None:
-    """Return JSON indented, with masked places hidden; None when it is no JSON or could not be masked."""
-    try:
-        return json.dumps(
-            json.loads(text if mask is None else _masked(text, mask)), indent=2, ensure_ascii=False
-        )
-    except (MaskError, ValueError, RecursionError):
-        return None
-
-
-def _masked(text: str, mask: MaskSpec) -> str:
-    return Masker.from_spec(mask).mask(text.encode("utf-8", "replace"), _JSON).body.decode()
-
-
-def _anywhere(fields: Iterable[FieldMask]) -> Iterable[FieldMask]:
-    for field in fields:
-        last = _LAST_NAME.search(field.path)
-        if last is not None:
-            yield replace(field, path=f"**.{last[1]}")
+def _hidden(field: FieldMask) -> Iterator[FieldMask]:
+    if field.operator is MaskOperator.KEEP:
+        return
+    operation = Operation(field.operator if field.operator in _GONE else MaskOperator.REDACT)
+    yield FieldMask(field.path, operation)
+    last = _LAST_NAME.search(field.path)
+    if last is not None:
+        yield FieldMask(f"**.{last[1] or last[2]}", operation)

@@ -14,7 +14,7 @@ from policy_middleware.console.history import (
 )
 from policy_middleware.console.people import people_of
 from policy_middleware.console.queue_page import path_of
-from policy_middleware.console.redaction import mask_of, redacted_query
+from policy_middleware.console.redaction import LONGEST_READ, Redaction, laid_out
 from policy_middleware.console.standing import Standing, standing_of
 from policy_middleware.console.visitor import Visitor
 from policy_middleware.enforcer import PolicyEnforcer
@@ -40,6 +40,7 @@ class RequestPage:
     standing: Standing
     path: str
     target: str
+    body: str | None
     redacted: bool
     demands: tuple[Demand, ...]
     history: tuple[Happening, ...]
@@ -52,16 +53,18 @@ def request_page(enforcer: PolicyEnforcer, task: ApprovalTask, visitor: Visitor,
     Without the tenant's policy nothing of the request itself could be redacted, so that is an error as well.
     """
     policies = enforcer.snapshots.current(task.tenant) or enforcer.snapshots.load(task.tenant)
-    mask = mask_of(policies)
-    summary = task.summary
-    query = redacted_query(summary.query, mask)
+    redaction, summary = Redaction(policies), task.summary
+    # What is kept was redacted by the rules of its day; rules of today may hide more.
+    path, query = redaction.path(summary.path), redaction.query(summary.query)
+    body = redaction.body((summary.body or "").encode("utf-8", "replace"), summary.content_type, LONGEST_READ)
     latest = enforcer.approvals.list(task.tenant, limit=SIMILAR_LOOKED_AT)
     return RequestPage(
         task=task,
         standing=standing_of(task, visitor, now),
         path=path_of(task),
-        target=f"{summary.path}?{query}" if query else summary.path,
-        redacted=mask is not None,
+        target=f"{path}?{query}" if query else path,
+        body=None if body is None else laid_out(body, summary.content_type),
+        redacted=redaction.hides,
         demands=tuple(
             Demand(
                 part.requirement.document,
