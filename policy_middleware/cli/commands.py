@@ -16,6 +16,7 @@ from policy_middleware.cli.documents import check, migrate, schema
 from policy_middleware.cli.editing import publish, rollback
 from policy_middleware.cli.emergency import incident
 from policy_middleware.cli.exit_codes import ExitCode, exit_code_of
+from policy_middleware.cli.log import log
 from policy_middleware.cli.observed import observed
 from policy_middleware.cli.options import group_options
 from policy_middleware.cli.output import note
@@ -67,6 +68,7 @@ def policyctl(**shared: object) -> None:
                 5  the store cannot be reached
                 6  the answer is no: something would change or differs, a request
                    would not run, a step was refused
+                7  the decision log is not as it was written
     """
     # What the library logs about stores and documents, the commands say themselves.
     logging.getLogger("policy_middleware").addHandler(logging.NullHandler())
@@ -101,6 +103,7 @@ for _command in (
     explain,
     status,
     observed,
+    log,
     routes,
     doctor,
     approvals,

@@ -41,16 +41,25 @@ def read_file(path: Path, since: float | None = None) -> Iterator[ReadRecord]:
 
 def read_stream(store: RedisStore, since: float | None = None) -> Iterator[ReadRecord]:
     """Yield the records of the store's stream, oldest first, from `since` on; raises StoreUnavailable."""
+    for line in stream_lines(store, since):
+        record = _record(line)
+        if record is not None and _is_since(record, since):
+            yield record
+
+
+def stream_lines(store: RedisStore, since: float | None = None) -> Iterator[bytes]:
+    """Yield the lines of the store's stream as they were written; raises StoreUnavailable.
+
+    From the entries added at `since` on, which may tell of earlier decisions.
+    """
     # Entries are added after the decision they tell of, so their ids are never too early.
-    start = "-" if since is None else str(max(int(since * 1000), 0))
+    start: str | bytes = "-" if since is None else str(max(int(since * 1000), 0))
     try:
         while True:
             entries: Any = store.client.xrange(store.keys.decisions(), min=start, max="+", count=_PAGE)
             for entry_id, fields in entries:
                 start = b"(" + entry_id
-                record = _record(fields.get(FIELD.encode(), b""))
-                if record is not None and _is_since(record, since):
-                    yield record
+                yield fields.get(FIELD.encode(), b"")
             if len(entries) < _PAGE:
                 return
     except REDIS_ERRORS as error:

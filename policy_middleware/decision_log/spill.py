@@ -67,6 +67,8 @@ class Spill:
             os.fsync(descriptor)
         except OSError:
             os.ftruncate(descriptor, size)
+            if not size:
+                self.clear()
             raise
 
     def records(self) -> Iterator[SpilledRecord]:

@@ -22,6 +22,8 @@ KEPT: Final = 100_000
 REMEMBERED_SECONDS: Final = 7 * 24 * 3600
 """For so long after its last record a writer's number is known, so that nothing sent again is added again."""
 _RETRY_SECONDS: Final = 0.5
+_LAST_WAIT: Final = 0.6
+"""Seconds before the last attempt: longer than the store's circuit breaker keeps everybody off."""
 _BATCH: Final = 200
 
 # A client that was not answered cannot know whether its records were added. So the server keeps the number of
@@ -101,8 +103,11 @@ class StreamSink:
 
     def close(self) -> None:
         """Send what is kept, or leave it on disk to the next process; the connection is the store's."""
-        self._retry_at = 0.0
-        self.catch_up()
+        for pause in (0.0, _LAST_WAIT):
+            if self.behind:
+                time.sleep(pause)
+                self._retry_at = 0.0
+                self.catch_up()
         if self.behind:
             log.error("decision records stay on disk until a process with the same store is started")
         self._spill.close()

@@ -90,7 +90,8 @@ class _Run:
     prev: str
     last: int
     head: str
-    last_place: str
+    genuine: bool
+    """Whether the last record is; what follows one that was altered cannot fit it and says nothing more."""
 
 
 @dataclass
@@ -176,7 +177,7 @@ class Verifier:
         genuine = self._is_genuine(chain, writer, end, line)
         if genuine is None:
             return
-        self._link(chain, runs, _Run(place, seq, prev, seq, head, place), writer)
+        self._link(chain, runs, _Run(place, seq, prev, seq, head, genuine), writer)
         if not genuine:
             self._find(place, f"record {seq} of {writer} was altered: its seal does not fit")
             return
@@ -207,9 +208,9 @@ class Verifier:
         """Add a record to the run that it continues, or begin another and say why it had to."""
         run = runs.get(writer)
         if run is not None and new.first == run.last + 1:
-            if new.prev != run.head:
+            if new.prev != run.head and run.genuine:
                 self._find(new.place, f"record {new.first} of {writer} does not follow the one before it")
-            run.last, run.head, run.last_place = new.last, new.head, new.place
+            run.last, run.head, run.genuine = new.last, new.head, new.genuine
             return
         if run is not None and new.first <= run.last:
             self._find(new.place, f"record {new.first} of {writer} is out of order, or there twice")
@@ -252,12 +253,12 @@ class Verifier:
         self._anchors[writer, seq] = head
 
     def _join(self, writer: str, chain: _Chain) -> None:
-        last, head = 0, GENESIS
+        last, head, genuine = 0, GENESIS, True
         for number, run in enumerate(sorted(chain.runs, key=lambda run: run.first)):
             if run.first == last + 1:
-                if run.prev != head and number:
+                if run.prev != head and number and genuine:
                     self._find(run.place, f"record {run.first} of {writer} does not follow the one before it")
-                elif run.prev != head:
+                elif run.prev != head and not number:
                     self._find(run.place, f"record 1 of {writer} is not the first of its chain")
             elif run.first > last + 1:
                 self._lack(writer, chain, last + 1, run, begins=not number)
@@ -266,7 +267,7 @@ class Verifier:
                     run.place, f"records {run.first} to {min(run.last, last)} of {writer} are there twice"
                 )
             if run.last > last:
-                last, head = run.last, run.head
+                last, head, genuine = run.last, run.head, run.genuine
         if not chain.runs:
             return
         self._result.heads[writer] = {"writer": writer, "seq": last, "hash": head}
