@@ -16,6 +16,7 @@ from policy_middleware.model.effect import Effect
 from policy_middleware.model.policy import (
     ApprovalSpec,
     Combine,
+    LimitSpec,
     MaskOperator,
     MaskSpec,
     Operation,
@@ -134,7 +135,16 @@ def _reach(old: Rule, new: Rule, before: PolicyDocument, after: PolicyDocument) 
             steps.append(more)
         else:
             steps.append(more.reverse if fewer_before else Access.UNCERTAIN)
-    return together(steps)
+    return together([*steps, _room(old.limit, new.limit)])
+
+
+def _room(old: LimitSpec | None, new: LimitSpec | None) -> Access:
+    """Return what it does when an allow rule gets, loses or changes its limit."""
+    if old is None or new is None:
+        return _by_size(old is not None, new is not None)
+    if (old.per, old.within) != (new.per, new.within):
+        return Access.UNCERTAIN
+    return _by_size(new.max, old.max)
 
 
 def _at_least(late: float | None, early: float | None) -> bool:

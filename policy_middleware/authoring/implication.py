@@ -124,6 +124,9 @@ def unknown_when_missing(condition: Condition) -> list[str]:
                 found.add(dimension)
             elif isinstance(dimension, Asked):
                 found.update(_unknown_when_either_is_missing(dimension.leaf))
+            elif isinstance(dimension, Count):
+                # Of nobody in particular nothing can be counted, and every count by subject would say so.
+                found.update(set(dimension.per) - {"subject.id"})
     return sorted(found)
 
 

@@ -18,9 +18,9 @@ def order_remarks(draft: Draft) -> Iterator[Remark]:
     """Yield what can be said of rules that meet."""
     living = list(draft.living())
     contents: dict[str, Rule] = {}
-    covering = Covering([rule.when for _, rule in living])
+    covering = Covering([rule.condition for _, rule in living])
     for position, (index, rule) in enumerate(living):
-        candidates = covering.candidates(rule.when)
+        candidates = covering.candidates(rule.condition)
         remark = _duplicate(draft, index, rule, contents.get(_content(rule)))
         contents.setdefault(_content(rule), rule)
         if remark is None:
@@ -55,16 +55,20 @@ def _content(rule: Rule) -> str:
 def _hidden(draft: Draft, index: int, rule: Rule, above: list[Rule]) -> Remark | None:
     counts = Reading.MAY_HOLD if rule.effect.restricts else Reading.HOLDS
     partly: Rule | None = None
-    can_hold = can_count(rule.when, Reading.HOLDS)
+    can_hold = can_count(rule.condition, Reading.HOLDS)
     for other in above:
         if other.observe or not _covers(other, rule):
             continue
         # Once an approval is given, every mask rule that holds applies, wherever it stands.
         if rule.effect is Effect.MASK and other.effect is Effect.REQUIRE_APPROVAL:
             continue
-        if follows(rule.when, other.when, counts, Reading.HOLDS):
+        if follows(rule.condition, other.condition, counts, Reading.HOLDS):
             return _hidden_remark(draft, index, rule, other)
-        if can_hold and partly is None and follows(rule.when, other.when, Reading.HOLDS, Reading.HOLDS):
+        if (
+            can_hold
+            and partly is None
+            and follows(rule.condition, other.condition, Reading.HOLDS, Reading.HOLDS)
+        ):
             partly = other
     if partly is None:
         return None
@@ -105,7 +109,7 @@ def _overruled(draft: Draft, index: int, rule: Rule, others: list[Rule]) -> Rema
         counts = Reading.MAY_HOLD if rule.effect.restricts else Reading.HOLDS
         # A deny wins even where it only may hold; under a weaker rule that only may hold, the default counts.
         wins = Reading.MAY_HOLD if other.effect is Effect.DENY else Reading.HOLDS
-        if follows(rule.when, other.when, counts, wins):
+        if follows(rule.condition, other.condition, counts, wins):
             return Remark(
                 Code.OVERRULED,
                 draft.path(index),
@@ -162,5 +166,5 @@ def _always_decides(rule: Rule) -> bool:
         not rule.observe
         and rule.valid_from is None
         and rule.valid_until is None
-        and follows(ALWAYS, rule.when, Reading.HOLDS, Reading.HOLDS)
+        and follows(ALWAYS, rule.condition, Reading.HOLDS, Reading.HOLDS)
     )

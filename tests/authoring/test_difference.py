@@ -207,3 +207,23 @@ def test_documents_that_are_not_valid_are_not_compared() -> None:
 def test_the_form_of_the_decision_record_is_compared_by_what_it_says() -> None:
     bare: list[object] = [{"conditions": {"role": "x"}, "action": "deny", "reason": "Not for you."}]
     assert not compare_documents(bare, migrate_document(bare), name="acme")
+
+
+LIMIT = {"per": ["subject.id"], "within": "24h", "max": 5}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "access"),
+    [
+        (None, LIMIT, "narrower"),
+        (LIMIT, None, "wider"),
+        (LIMIT, LIMIT | {"max": 6}, "wider"),
+        (LIMIT, LIMIT | {"max": 4}, "narrower"),
+        (LIMIT, LIMIT | {"within": "1h"}, "uncertain"),
+    ],
+)
+def test_a_limit_narrows_what_its_rule_allows(before: Any, after: Any, access: str) -> None:
+    def limited(limit: Any) -> dict[str, Any]:
+        return document({**A, "limit": limit} if limit else A)
+
+    assert compare_documents(limited(before), limited(after), name="acme").access == access

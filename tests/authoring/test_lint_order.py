@@ -164,3 +164,20 @@ def test_a_rule_that_never_holds_but_may_be_unknown_still_counts_as_an_answer() 
     raw = document(rule("a", "deny", {"action": {"gt": 1}}), default="allow")
     assert codes(raw) == [Code.NEVER_HOLDS]
     assert "a request with other kinds of values is denied" in only(raw, Code.NEVER_HOLDS).message
+
+
+def test_a_rule_with_a_limit_leaves_the_rest_to_those_behind_it() -> None:
+    limited = rule("some", "allow", READS, limit={"per": ["subject.id"], "within": "24h", "max": 5})
+    beyond = rule("beyond", "require_approval", READS)
+    assert codes(document(limited, beyond)) == []
+    assert Code.HIDDEN_RESTRICTION in codes(document(limited, rule("again", "allow", READS), beyond))
+
+
+def test_counts_of_two_rules_are_two_questions() -> None:
+    count = {"effect": "deny", "per": ["subject.id"], "within": "1h", "gte": 3}
+    soon, later = (
+        rule(name, "deny", {"count": count | {"gte": many}}) for name, many in (("soon", 3), ("later", 9))
+    )
+    assert codes(document(soon, later, default="allow")) == []
+    by_device = rule("device", "deny", {"count": count | {"per": ["context.device"]}})
+    assert codes(document(by_device, default="allow")) == [Code.MISSING_ATTRIBUTE]
