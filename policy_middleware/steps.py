@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from policy_middleware.attributes import HeaderNames
-from policy_middleware.masking import ResponseMask
+from policy_middleware.masking import MaskReport, ResponseMask
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
@@ -107,14 +107,18 @@ class Proceed:
 
 @dataclass(frozen=True, slots=True)
 class ProceedMasked:
-    """Run the handler and pass its response through `mask`; on MaskError send `refuse(error)` instead."""
+    """Run the handler and pass its response through `mask`; on MaskError send `refuse(error)` instead.
+
+    Where a part of the response has left already, call `refuse` all the same, for it is told and recorded,
+    and raise BrokenOff to the server.
+    """
 
     decision: PolicyDecision
     headers: Headers
     mask: ResponseMask
     refuse: Callable[[MaskError], Response]
-    masked: Callable[[int], None]
-    """To be called with the number of masked values once the response is complete."""
+    masked: Callable[[MaskReport], None]
+    """To be called with what was masked once the response is complete."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from policy_middleware.attributes import HeaderNames, header_variable
 from policy_middleware.gate import Gate, build_gate
-from policy_middleware.masking import ResponseMask, stripped_request_headers
+from policy_middleware.masking import BrokenOff, stripped_request_headers
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
 from policy_middleware.routing import RoutePolicy
@@ -181,24 +181,29 @@ def status_line(status: int) -> str:
 
 def masked_answer(
     step: ProceedMasked, app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
-) -> list[bytes]:
-    """Run the application and answer with its response masked.
+) -> Iterable[bytes]:
+    """Run the application and answer with its response masked: at once, or while it is made.
 
-    What the application raises goes on to the server; nothing has been sent by then.
+    What the application raises goes on to the server; where nothing has been sent yet, nothing of it is.
     """
-    collected = Collected(step.mask)
-    collected.drain(app(environ, collected.start_response))
-    return collected.answer(step, environ, start_response)
+    collected = Collected(step, environ, start_response)
+    return collected.answer(app(environ, collected.start_response))
 
 
 class Collected:
     """The server's side of an application whose response is masked: it keeps what a server would send."""
 
-    def __init__(self, mask: ResponseMask) -> None:
-        self._mask = mask
+    def __init__(
+        self, step: ProceedMasked, environ: Mapping[str, object], start_response: StartResponse
+    ) -> None:
+        self._step = step
+        self._environ = environ
+        self._start_response = start_response
         self._started = False
         self._fed = False
-        self.error: MaskError | None = None
+        self._error: MaskError | None = None
+        self._write: Write | None = None
+        """The server's `write`, once status and headers of a stream were sent."""
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None, /
@@ -209,48 +214,125 @@ class Collected:
         if exc_info is None and self._started:
             raise AssertionError("start_response was called a second time without exc_info")
         self._started = True
-        self.error = None
+        self._error = None
         try:
-            self._mask.open(int(status[:3]), headers)
+            self._step.mask.open(int(status[:3]), headers)
         except MaskError as error:
-            self.error = error
-        return self.feed
+            self._error = error
+        return self._written
 
-    def feed(self, chunk: bytes) -> bool:
-        """Take a piece of the body; False when the response is lost already."""
+    def answer(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the masked response, or a refusal without one byte of the original.
+
+        A response that is masked while it is made is returned as soon as it has begun.
+        """
+        try:
+            chunks = iter(() if self._is_lost() else body)
+            for chunk in chunks:
+                masked = self._feed(chunk)
+                if self._write is not None:
+                    return _MaskedStream(self, body, masked, chunks)
+                if self._is_lost():
+                    break
+        except BaseException:
+            close_body(body)
+            raise
+        if self._write is not None:  # all of it came by write()
+            return _MaskedStream(self, body, b"", iter(()))
+        close_body(body)
+        return self._whole()
+
+    def following(self, chunk: bytes) -> bytes:
+        """Return what may leave after a further chunk of a stream; raises BrokenOff."""
+        masked = self._feed(chunk)
+        self._check_unbroken()
+        return masked
+
+    def rest(self) -> bytes:
+        """Return the end of a stream; raises BrokenOff."""
+        self._check_unbroken()
+        try:
+            masked = self._step.mask.close()
+        except MaskError as error:
+            self._error = error
+        self._check_unbroken()
+        self._step.masked(masked.report)
+        return masked.body
+
+    def _is_lost(self) -> bool:
+        return self._error is not None
+
+    def _feed(self, chunk: bytes) -> bytes:
         if not self._started:
             raise AssertionError("the application sent a body before calling start_response")
         self._fed = self._fed or bool(chunk)
         # An error must not surface inside the application's write(), where it could be answered with data.
-        if self.error is None:
+        if self._error is None:
             try:
-                self._mask.feed(chunk)
+                return self._masked(chunk)
             except MaskError as error:
-                self.error = error
-        return self.error is None
+                self._error = error
+        return b""
 
-    def drain(self, body: Iterable[bytes]) -> None:
-        """Read the application's iterable until its end or the first error, and close it."""
-        try:
-            if self.error is None:
-                all(map(self.feed, body))
-        finally:
-            close_body(body)
+    def _masked(self, chunk: bytes) -> bytes:
+        mask = self._step.mask
+        masked = mask.feed(chunk)
+        if mask.streams and self._write is None and chunk:
+            head = mask.head()
+            # A reason phrase is the application's own words, which nobody masks.
+            self._write = self._start_response(status_line(head.status), [*head.headers, *self._step.headers])
+        return masked
 
-    def answer(
-        self, step: ProceedMasked, environ: Mapping[str, object], start_response: StartResponse
-    ) -> list[bytes]:
-        """Send the masked response, or a refusal without one byte of the original."""
+    def _written(self, chunk: bytes) -> None:
+        masked = self._feed(chunk)
+        if masked and self._write is not None:
+            self._write(masked)
+
+    def _check_unbroken(self) -> None:
+        if self._error is not None:
+            self._step.refuse(self._error)
+            raise BrokenOff
+
+    def _whole(self) -> list[bytes]:
+        step = self._step
         try:
-            if self.error is not None:
-                raise self.error
-            masked = self._mask.close()
+            if self._error is not None:
+                raise self._error
+            masked = step.mask.close()
         except MaskError as error:
-            return send(step.refuse(error), environ, start_response)
-        step.masked(masked.count)
-        # A reason phrase is the application's own words, which nobody masks.
-        start_response(status_line(masked.status), [*masked.headers, *step.headers])
+            return send(step.refuse(error), self._environ, self._start_response)
+        step.masked(masked.report)
+        self._start_response(status_line(masked.status), [*masked.headers, *step.headers])
         return [masked.body] if masked.body else []
+
+
+class _MaskedStream:
+    """What the server iterates over while the application makes a response that is masked."""
+
+    def __init__(
+        self, collected: Collected, body: Iterable[bytes], first: bytes, chunks: Iterator[bytes]
+    ) -> None:
+        self._body = body
+        self._parts = _parts(collected, first, chunks)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
+
+    def close(self) -> None:
+        """Close what the application returned; what is held back is dropped."""
+        close_body(self._body)
+
+
+def _parts(collected: Collected, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    for chunk in chunks:
+        masked = collected.following(chunk)
+        if masked:
+            yield masked
+    rest = collected.rest()
+    if rest:
+        yield rest
 
 
 def close_body(body: Iterable[bytes]) -> None:

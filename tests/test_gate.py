@@ -146,7 +146,7 @@ def test_a_masked_request_carries_its_mask(gate: Gate, enforcer: PolicyEnforcer,
     step.mask.open(200, [("content-type", "application/json")])
     step.mask.feed(b'{"email": "a@b.example", "n": 1}')
     masked = step.mask.close()
-    step.masked(masked.count)
+    step.masked(masked.report)
     assert b"a@b.example" not in masked.body
     enforcer.decision_log.flush()
     assert [record.get("effect") for record in log.records if record.get("effect")] == ["mask"]

@@ -191,7 +191,7 @@ class PolicyMiddleware:
         if isinstance(final, ProceedMasked):
             passage.taken = take_unmaskable(request)
             if view.method == "HEAD":
-                passage.final = like_get(final, passage.gate.settings.max_masked_body)
+                passage.final = like_get(final)
         if final.decision is not None:
             mark_decided(request.META, passage.gate)
         return None

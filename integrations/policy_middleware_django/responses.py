@@ -6,16 +6,18 @@ Cookies, closers and what a test client notes on a response hang on the object, 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from http import HTTPStatus
 from http.client import responses as phrases
+from itertools import chain, islice
 from typing import Final, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from policy_middleware.masking import MaskedResponse, ResponseMask
+from policy_middleware.masking import BrokenOff, MaskedResponse, ResponseMask
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
 from policy_middleware.steps import ProceedMasked, RespondStream
@@ -38,13 +40,19 @@ def mask(step: ProceedMasked, response: HttpResponseBase, *, by_asgi: bool) -> N
     """Mask a response in place, or refuse it in place without one byte of the original."""
     try:
         step.mask.open(response.status_code, list(response.items()))
-        if isinstance(response, StreamingHttpResponse):
+        if not isinstance(response, StreamingHttpResponse):
+            step.mask.feed(_content(response))
+        elif not step.mask.streams:
             if response.is_async:
                 async_to_sync(_feed_async)(step.mask, response)
             else:
                 _feed(step.mask, cast(Iterable[bytes], response.streaming_content))
+        elif by_asgi:
+            async_to_sync(_begin_async)(step, response)
+            return
         else:
-            step.mask.feed(_content(response))
+            _begin(step, response)
+            return
         masked = step.mask.close()
     except MaskError as error:
         replace(response, step.refuse(error), by_asgi=by_asgi)
@@ -57,6 +65,9 @@ async def mask_async(step: ProceedMasked, response: HttpResponseBase) -> None:
     try:
         step.mask.open(response.status_code, list(response.items()))
         if isinstance(response, StreamingHttpResponse):
+            if step.mask.streams:
+                await _begin_async(step, response)
+                return
             if response.is_async:
                 await _feed_async(step.mask, response)
             else:
@@ -77,16 +88,13 @@ async def mask_async(step: ProceedMasked, response: HttpResponseBase) -> None:
         _put(response, masked, step, by_asgi=True)
 
 
-def like_get(step: ProceedMasked, max_body: int) -> ProceedMasked:
+def like_get(step: ProceedMasked) -> ProceedMasked:
     """Return the step for a HEAD request, whose body the server drops.
 
     Django answers HEAD with the body of the GET, and CommonMiddleware declares its length: so that has to be
     the length of the masked body, and not none at all.
     """
-    spec = step.decision.obligations.mask
-    if spec is None:
-        return step
-    return dataclasses.replace(step, mask=ResponseMask(spec, max_body=max_body))
+    return dataclasses.replace(step, mask=step.mask.like_get())
 
 
 def replace(response: HttpResponseBase, by: Response, *, by_asgi: bool) -> None:
@@ -118,6 +126,88 @@ async def _feed_async(mask: ResponseMask, response: StreamingHttpResponse) -> No
         mask.feed(chunk)
 
 
+def _begin(step: ProceedMasked, response: StreamingHttpResponse) -> None:
+    """Let a synchronous stream go on masked, once its first chunk has been; raises MaskError before."""
+    if response.is_async:
+        collected = async_to_sync(_collected)(cast(AsyncIterator[bytes], response.streaming_content))
+        chunks = iter(collected)
+    else:
+        chunks = iter(cast(Iterable[bytes], response.streaming_content))
+    first = [step.mask.feed(chunk) for chunk in islice(chunks, 1)]
+    _put_head(response, step)
+    response.streaming_content = filter(None, chain(first, _following(step, chunks)))
+
+
+def _following(step: ProceedMasked, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the masked rest of a stream; raises BrokenOff for what cannot be masked."""
+    try:
+        for chunk in chunks:
+            yield step.mask.feed(chunk)
+        masked = step.mask.close()
+    except MaskError as error:
+        step.refuse(error)
+    else:
+        step.masked(masked.report)
+        yield masked.body
+        return
+    raise BrokenOff
+
+
+async def _begin_async(step: ProceedMasked, response: StreamingHttpResponse) -> None:
+    """Let a stream of either kind go on masked, once its first chunk has been; raises MaskError before."""
+    if response.is_async:
+        chunks = aiter(cast(AsyncIterator[bytes], response.streaming_content))
+    else:
+        chunks = _in_threads(iter(cast(Iterable[bytes], response.streaming_content)))
+    first = [await _fed(step.mask, chunk) async for chunk in _one_of(chunks)]
+    _put_head(response, step)
+    response.streaming_content = _following_async(step, first, chunks)
+
+
+async def _following_async(
+    step: ProceedMasked, first: Iterable[bytes], chunks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    for masked in filter(None, first):
+        yield masked
+    try:
+        async for chunk in chunks:
+            shown = await _fed(step.mask, chunk)
+            if shown:
+                yield shown
+        rest = step.mask.close()
+    except MaskError as error:
+        step.refuse(error)
+    else:
+        step.masked(rest.report)
+        if rest.body:
+            yield rest.body
+        return
+    raise BrokenOff
+
+
+async def _fed(mask: ResponseMask, chunk: bytes) -> bytes:
+    if len(chunk) < OFF_LOOP_BYTES:
+        return mask.feed(chunk)
+    return await sync_to_async(mask.feed, thread_sensitive=False)(chunk)
+
+
+async def _one_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield chunk
+        return
+
+
+async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    # A synchronous stream may read the database, which is bound to this thread.
+    following = sync_to_async(partial(next, chunks, None), thread_sensitive=True)
+    while (chunk := await following()) is not None:
+        yield chunk
+
+
+async def _collected(chunks: AsyncIterator[bytes]) -> list[bytes]:
+    return [chunk async for chunk in chunks]
+
+
 def _content(response: HttpResponseBase) -> bytes:
     if not isinstance(response, HttpResponse):
         raise MaskError(f"a {type(response).__name__} has no content that could be masked")
@@ -129,7 +219,13 @@ def _put(response: HttpResponseBase, masked: MaskedResponse, step: ProceedMasked
     response.reason_phrase = phrases.get(masked.status, "Unknown Status Code")
     _put_body(response, masked.body, by_asgi=by_asgi)
     _put_headers(response, (*masked.headers, *step.headers))
-    step.masked(masked.count)
+    step.masked(masked.report)
+
+
+def _put_head(response: HttpResponseBase, step: ProceedMasked) -> None:
+    head = step.mask.head()
+    response.reason_phrase = phrases.get(head.status, "Unknown Status Code")
+    _put_headers(response, (*head.headers, *step.headers))
 
 
 def _put_headers(response: HttpResponseBase, headers: Headers) -> None:

@@ -68,7 +68,7 @@ class Passage:
         final = self.final
         if isinstance(final, ProceedMasked):
             if self._collected is None:
-                self._collected = Collected(final.mask)
+                self._collected = Collected(final, self._environ, self._start_response)
             return self._collected.start_response(status, headers, *exc_info)
         if isinstance(final, Respond):
             return _discard
@@ -76,12 +76,12 @@ class Passage:
             status, headers = _page(self.denied_page, headers)
         return self._start_response(status, [*headers, *final.headers], *exc_info)
 
-    def _replaced(self, body: Iterable[bytes]) -> list[bytes]:
+    def _replaced(self, body: Iterable[bytes]) -> Iterable[bytes]:
         final, collected = self.final, self._collected
         if isinstance(final, ProceedMasked) and collected is not None:
-            collected.drain(body)
+            answer = collected.answer(body)
             self._environ.update(self.taken)
-            return collected.answer(final, self._environ, self._start_response)
+            return answer
         close_body(body)
         if not isinstance(final, Respond):
             raise AssertionError("the application returned without calling start_response")

@@ -1,10 +1,11 @@
-"""The way of a masked response: held until it is complete, masked as a whole, or refused."""
+"""The way of a masked response: what may leave of it leaves, the rest is held, or refused."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from policy_middleware.asgi.answering import discard, send_answer
+from policy_middleware.asgi.answering import CutOff, discard, send_answer
 from policy_middleware.asgi.passing import Verify
 from policy_middleware.asgi.protocol import (
     RESPONSE_BODY,
@@ -17,7 +18,7 @@ from policy_middleware.asgi.protocol import (
     text_headers,
 )
 from policy_middleware.asgi.workers import run_in_worker
-from policy_middleware.masking import MaskedResponse, stripped_request_headers
+from policy_middleware.masking import BrokenOff, MaskedResponse, stripped_request_headers
 from policy_middleware.model.errors import MaskError
 from policy_middleware.steps import ProceedMasked
 
@@ -50,9 +51,20 @@ def masked_scope(scope: Scope) -> Scope:
 
 
 class MaskingResponse:
-    """The `send` of one masked request; nothing is sent before all of it is masked."""
+    """The `send` of one masked request; nothing is sent that has not been masked."""
 
-    __slots__ = ("_headers", "_scope", "_send", "_settled", "_size", "_started", "_step", "_verify")
+    __slots__ = (
+        "_broken",
+        "_headers",
+        "_leaving",
+        "_scope",
+        "_send",
+        "_settled",
+        "_size",
+        "_started",
+        "_step",
+        "_verify",
+    )
 
     def __init__(
         self, step: ProceedMasked, scope: Scope, send: Send, headers: RawHeaders, verify: Verify | None
@@ -64,10 +76,15 @@ class MaskingResponse:
         self._verify = verify
         self._size = 0
         self._started = False
+        self._leaving = False
+        """True when status and headers of a stream have been sent."""
         self._settled = False
+        self._broken = False
 
     async def __call__(self, message: Message) -> None:
         """Take a message of the handler."""
+        if self._broken:
+            raise CutOff("the response was broken off by the policy middleware")
         if self._settled:
             await discard(message)
             return
@@ -75,33 +92,49 @@ class MaskingResponse:
             await self._take(message)
         except MaskError as error:
             await self._refuse(error)
-            await discard(message)
+        else:
+            return
+        if self._broken:
+            raise CutOff("the response was broken off by the policy middleware")
+        await discard(message)
 
     async def complete(self) -> None:
-        """Refuse a response that was begun and never ended; to be called when the application returned."""
+        """See to a response that was begun and never ended; to be called when the application returned.
+
+        Raises BrokenOff for one of which a part has left.
+        """
         if self._started and not self._settled:
             await self._refuse(MaskError("the application did not finish its response"))
+        self.check_unbroken()
 
     async def fail(self) -> None:
         """Refuse the response of an application that raised; to be called before the error goes on."""
         if not self._settled:
             await self._refuse(MaskError("the application raised before its response was complete"))
 
+    def check_unbroken(self) -> None:
+        """Raise BrokenOff when a part of the response has left, and the rest must not."""
+        if self._broken:
+            raise BrokenOff
+
+    @property
+    def has_begun_to_leave(self) -> bool:
+        """True when nothing else can be answered any more."""
+        return self._leaving
+
     async def _take(self, message: Message) -> None:
         kind = message["type"]
         if kind == RESPONSE_START:
             await self._open(message)
         elif kind == RESPONSE_BODY:
-            body = bytes(message.get("body", b""))
-            self._size += len(body)
-            self._step.mask.feed(body)
-            if not message.get("more_body", False):
-                await self._finish()
+            await self._take_body(bytes(message.get("body", b"")), more=message.get("more_body", False))
         elif kind in _UNMASKABLE_EXTENSIONS and kind.endswith("send"):
             raise MaskError(f"the application sent its body by {kind}, which was not offered to it")
         # Hints, pushes, trailers and debug messages may carry data of the body, so they stay here.
 
     async def _open(self, message: Message) -> None:
+        if self._leaving:
+            raise MaskError("the application started a second response")
         self._started = True
         status: int = message["status"]
         if self._verify is not None:
@@ -112,22 +145,47 @@ class MaskingResponse:
                 return
         self._step.mask.open(status, text_headers(message.get("headers", ())))
 
+    async def _take_body(self, body: bytes, *, more: bool) -> None:
+        mask = self._step.mask
+        self._size += len(body)
+        if not mask.streams:
+            mask.feed(body)
+            if not more:
+                await self._finish()
+            return
+        is_large = len(body) >= OFF_LOOP_BYTES
+        masked = await run_in_worker(partial(mask.feed, body)) if is_large else mask.feed(body)
+        if not self._leaving:
+            head = mask.head()
+            self._leaving = True
+            await self._send_head(head.status, head.headers)
+        if more:
+            if masked:
+                await self._send({"type": RESPONSE_BODY, "body": masked, "more_body": True})
+            return
+        rest = mask.close()
+        self._settled = True
+        self._step.masked(rest.report)
+        await self._send({"type": RESPONSE_BODY, "body": masked + rest.body})
+
     async def _finish(self) -> None:
         mask = self._step.mask
         masked: MaskedResponse = (
             await run_in_worker(mask.close) if self._size >= OFF_LOOP_BYTES else mask.close()
         )
         self._settled = True
-        self._step.masked(masked.count)
-        await self._send(
-            {
-                "type": RESPONSE_START,
-                "status": masked.status,
-                "headers": raw_headers(tuple(masked.headers)) + self._headers,
-            }
-        )
+        self._step.masked(masked.report)
+        await self._send_head(masked.status, masked.headers)
         await self._send({"type": RESPONSE_BODY, "body": masked.body})
+
+    async def _send_head(self, status: int, headers: list[tuple[str, str]]) -> None:
+        lines = raw_headers(tuple(headers)) + self._headers
+        await self._send({"type": RESPONSE_START, "status": status, "headers": lines})
 
     async def _refuse(self, error: MaskError) -> None:
         self._settled = True
-        await send_answer(self._step.refuse(error), self._scope, self._send)
+        refusal = self._step.refuse(error)
+        if self._leaving:
+            self._broken = True
+        else:
+            await send_answer(refusal, self._scope, self._send)

@@ -163,13 +163,15 @@ class PolicyMiddleware:
         try:
             await self.app(scope, receive, masking)
         except PolicyRefusal:
-            raise
+            if not masking.has_begun_to_leave:
+                raise
+            await masking.fail()
         except Exception as error:
             # Starlette answers it outside of all middlewares, by a handler whose response nobody would mask,
             # unless it sees that an answer has been sent.
             if not was_cut_off(error):
                 await masking.fail()
-            raise
+                raise
         await masking.complete()
 
     def _verified(

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Final
 
-from policy_middleware.masking.headers import (
-    Header,
-    check_deliverable,
-    check_identity,
-    masked_headers,
-    values_of,
-)
-from policy_middleware.masking.masker import MaskedBody, Masker
-from policy_middleware.masking.media_type import check_json
-from policy_middleware.model.errors import MaskError
+from policy_middleware.masking.bodies.whole import check_maskable, mask_body
+from policy_middleware.masking.charsets import UTF8
+from policy_middleware.masking.codecs import check_codings, codings_of, decode
+from policy_middleware.masking.headers import Header, check_deliverable, masked_headers, values_of
+from policy_middleware.masking.masker import Masker
+from policy_middleware.masking.media_type import Kind, MediaType, media_type, only_value
+from policy_middleware.masking.streams import StreamMask, stream_mask
+from policy_middleware.model.errors import MaskError, PolicyError
 from policy_middleware.model.policy import MaskSpec
 
 _CONDITIONS: Final = frozenset({"if-modified-since", "if-none-match"})
 
 STRIPPED_REQUEST_HEADERS: Final = frozenset({"a-im", "accept-encoding", "if-range", "range"}) | _CONDITIONS
-"""What a request must not tell the handler of a GET or HEAD that is masked: compressed, partial and "not
-modified" answers cannot be masked."""
+"""What a request must not tell the handler of a GET or HEAD that is masked: partial and "not modified"
+answers cannot be masked, and compressed ones not while they arrive."""
 
 _BODILESS: Final = frozenset({204, 205})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_EVENT_STREAM: Final = "text/event-stream"
-_OF_THE_BODY: Final = frozenset({"content-encoding", "content-language", "content-type"})
+_ALWAYS_STREAMED: Final = frozenset({Kind.EVENTS, Kind.NDJSON})
+_OF_THE_BODY: Final = frozenset({"content-language", "content-type"})
 _REFUSED_STATUSES: Final = {
     206: "a part of a body (206) cannot be masked",
     226: "a difference between two bodies (226) cannot be masked",
@@ -46,24 +45,67 @@ def stripped_request_headers(method: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskReport:
+    """What was masked in one response: how many values, which entities, at which paths. Never a value."""
+
+    count: int
+    entities: Mapping[str, int] = field(default_factory=dict)
+    paths: Mapping[str, int] = field(default_factory=dict)
+    streamed: bool = False
+
+    def members(self) -> dict[str, object]:
+        """Return what a record of the response says."""
+        found = {"entities": dict(self.entities)} if self.entities else {}
+        places = {"paths": dict(self.paths)} if self.paths else {}
+        streamed = {"streamed": True} if self.streamed else {}
+        return {"count": self.count, **found, **places, **streamed}
+
+
+@dataclass(frozen=True, slots=True)
 class MaskedResponse:
-    """A complete response that may leave."""
+    """A complete response that may leave; of one that was streamed, `body` is what is left of it."""
 
     status: int
     headers: list[Header]
     body: bytes
-    count: int
+    report: MaskReport
+
+    @property
+    def count(self) -> int:
+        """How many values were masked."""
+        return self.report.count
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedHead:
+    """The status and headers of a response that is streamed."""
+
+    status: int
+    headers: list[Header]
+
+
+class BrokenOff(PolicyError):
+    """A response that had begun to leave cannot be masked to its end; the server is to cut the connection."""
+
+    def __init__(self) -> None:
+        super().__init__("a masked response was broken off, because the rest of it could not be masked")
 
 
 class ResponseMask:
-    """Holds one response back until all of it is there, and hands it on masked.
+    """Holds one response back until what may leave of it is certain, and hands it on masked.
 
     Call `open` when the handler starts the response (again if it starts anew), `feed` for every chunk and
-    `close` at its end. Each raises MaskError when the response cannot be masked; then nothing of it may
-    leave, and every later call raises again.
+    `close` at its end. Where `streams` is true after `open`, send `head()` and then what `feed` returns while
+    the handler goes on; otherwise `feed` returns nothing, and `close` everything.
 
-    Bodies of HEAD, 204 and 205 are discarded, as is the body of a redirect that is not JSON (the page that
-    frameworks add for people). Any other body must be JSON; an empty one passes.
+    Each raises MaskError when the response cannot be masked; then nothing more of it may leave, and every
+    later call raises again. A response that had begun to leave is to be broken off so that the client sees
+    that its end is missing. When the handler fails or the client goes, do not call `close`: what is held back
+    may be half a value.
+
+    Event streams, NDJSON and plain text of undeclared length are streamed. Bodies of HEAD, 204 and 205 are
+    discarded, as is the body of a redirect that is not JSON (the page that frameworks add for people). An
+    empty body passes.
     """
 
     __slots__ = (
@@ -72,75 +114,163 @@ class ResponseMask:
         "_headers",
         "_masker",
         "_max_body",
+        "_media",
         "_method",
         "_problem",
+        "_rules",
         "_size",
         "_status",
+        "_stream",
     )
 
-    def __init__(self, spec: MaskSpec, *, max_body: int, method: str = "GET") -> None:
-        """Prepare to mask the answer to a `method` request, of at most `max_body` bytes.
+    def __init__(
+        self, spec: MaskSpec, *, max_body: int, method: str = "GET", tenant_key: bytes | None = None
+    ) -> None:
+        """Prepare to mask the answer to a `method` request; at most `max_body` bytes are ever held of it.
 
         Raises MaskError when `spec` cannot be applied, so that the handler need not run at all.
         """
-        self._masker = Masker.from_spec(spec)
+        self._masker = Masker.from_spec(spec, tenant_key=tenant_key)
+        self._rules = self._masker.rules()
         self._max_body = max_body
         self._method = method
         self._headers: Sequence[Header] = ()
         self._status = 0
         self._forget("the response ended before it started")
 
+    def like_get(self) -> ResponseMask:
+        """Return a mask for the same response to a GET: some servers drop the body of a HEAD themselves."""
+        mask = copy(self)
+        mask._method = "GET"
+        mask._forget(self._problem)
+        return mask
+
+    @property
+    def streams(self) -> bool:
+        """True when the response leaves while it arrives."""
+        return self._stream is not None
+
     def open(self, status: int, headers: Sequence[Header]) -> None:
         """Take status and headers; raises MaskError at once when no such response can be masked."""
         self._forget(None)
+        self._rules = self._masker.rules()
         self._status = status
         self._headers = headers
         with self._failing_closed():
             self._discards = self._is_discarded()
             if not self._discards:
                 self._check_declared_body()
+        self._check()
 
-    def feed(self, chunk: bytes) -> None:
-        """Take a piece of the body; raises MaskError past the limit, or for a body that is not JSON."""
+    def head(self) -> MaskedHead:
+        """Return what starts a response that is streamed; raises MaskError for headers that cannot leave."""
+        self._check()
         with self._failing_closed():
-            if self._discards or not chunk:
-                return
-            if not self._chunks:
-                check_json(self._content_type())
-            self._size += len(chunk)
-            if self._size > self._max_body:
-                raise MaskError(self._too_long())
-            self._chunks.append(bytes(chunk))
+            headers = masked_headers(self._headers, self._masker, self._rules, length=None, masked="stream")
+            return MaskedHead(self._status, headers)
+        raise self._failed()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a piece of the body and return what may leave of it by now.
+
+        Raises MaskError past the limit, for a type that cannot be masked, or for what is not of its type.
+        """
+        self._check()
+        with self._failing_closed():
+            return self._fed(chunk)
+        raise self._failed()
 
     def close(self) -> MaskedResponse:
-        """Return the masked response; raises MaskError when it cannot be masked."""
+        """Return the masked response, or what is left of it; raises MaskError when it cannot be masked."""
+        self._check()
         with self._failing_closed():
-            masked = MaskedBody(b"", 0)
-            if self._chunks:
-                masked = self._masker.mask(b"".join(self._chunks), self._content_type(), self._headers)
+            response = self._closed()
+            self._forget("the response has already been masked")
+            return response
+        raise self._failed()
+
+    def _fed(self, chunk: bytes) -> bytes:
+        if self._discards or not chunk:
+            return b""
+        if self._stream is not None:
+            return self._stream.feed(chunk)
+        if not self._chunks:
+            check_maskable(self._rules, self._media_type().kind)
+        self._size += len(chunk)
+        if self._size > self._max_body:
+            raise MaskError(self._too_long())
+        self._chunks.append(bytes(chunk))
+        return b""
+
+    def _closed(self) -> MaskedResponse:
+        streamed = self.streams
+        body = self._rest()
         is_head = self._method == "HEAD"
-        headers = masked_headers(
-            self._headers_sent(),
-            length=None if is_head or self._status in _BODILESS else len(masked.body),
-            count=None if is_head else masked.count,
-        )
-        self._forget("the response has already been masked")
-        return MaskedResponse(self._status, headers, masked.body, masked.count)
+        headers = list(self._headers_sent())
+        if not streamed:
+            headers = masked_headers(
+                headers,
+                self._masker,
+                self._rules,
+                length=None if is_head or self._status in _BODILESS else len(body),
+                masked=None if is_head else self._rules.tally,
+            )
+        tally = self._rules.tally
+        report = MaskReport(tally.count, dict(tally.entities), dict(tally.paths), streamed)
+        return MaskedResponse(self._status, headers, body, report)
+
+    def _rest(self) -> bytes:
+        if self._stream is not None:
+            return self._stream.close()
+        if not self._chunks:
+            return b""
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        codings = codings_of(values_of(self._headers, "content-encoding"))
+        if codings:
+            body = decode(body, codings, limit=self._max_body)
+        if not body:
+            return b""
+        media = self._media_type()
+        if media.kind is Kind.JSON and media.charset == UTF8:
+            masked = self._masker.mask_json(body)
+            self._rules.tally.found(masked.entities)
+            self._rules.tally.count += masked.count - sum(masked.entities.values())
+            return masked.body
+        return mask_body(body, media, self._rules)
 
     @contextmanager
     def _failing_closed(self) -> Iterator[None]:
-        """Let go of every original byte on MaskError, and repeat it at every later step."""
-        if self._problem is not None:
-            raise MaskError(self._problem)
+        """Let go of every original byte on any error.
+
+        Only a MaskError goes on. Any other may carry the text along (a recogniser's, an operator's), so it ends
+        here, and the caller raises one of its own that has no memory of it.
+        """
         try:
             yield
         except MaskError as error:
             self._forget(str(error))
             raise
+        except RecursionError:
+            self._forget("the body is nested too deeply for the stack the application left")
+        except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may leave
+            self._forget(f"masking failed with {type(error).__name__}")
+        except BaseException:
+            self._forget("masking was interrupted")
+            raise
+
+    def _check(self) -> None:
+        if self._problem is not None:
+            raise self._failed()
+
+    def _failed(self) -> MaskError:
+        return MaskError(self._problem)
 
     def _forget(self, problem: str | None) -> None:
         self._problem = problem
         self._chunks: list[bytes] = []
+        self._stream: StreamMask | None = None
+        self._media: MediaType | None = None
         self._size = 0
         self._discards = False
 
@@ -158,32 +288,34 @@ class ResponseMask:
         )
 
     def _check_declared_body(self) -> None:
-        """Refuse before the first byte what the headers already show to be unmaskable."""
-        check_identity(self._headers)
+        """Refuse before the first byte what the headers already show to be unmaskable, or begin to stream."""
+        codings = codings_of(values_of(self._headers, "content-encoding"))
+        check_codings(codings)
         lengths = [value.strip() for value in values_of(self._headers, "content-length")]
-        if any(length not in ("", "0") for length in lengths) or self._is_event_stream():
-            check_json(self._content_type())
+        if any(length not in ("", "0") for length in lengths):
+            check_maskable(self._rules, self._media_type().kind)
         if any(_exceeds(length, self._max_body) for length in lengths):
             raise MaskError(self._too_long())
+        if codings or not values_of(self._headers, "content-type"):
+            return
+        try:
+            media = self._media_type()
+        except MaskError:
+            return  # an empty body of any type may pass
+        is_open = media.kind is Kind.TEXT and not lengths and media.charset in ("utf-8", "ascii")
+        if media.kind in _ALWAYS_STREAMED or (is_open and self._rules.has_texts):
+            self._stream = stream_mask(media, self._rules, limit=self._max_body)
 
-    def _content_type(self) -> str:
-        types = values_of(self._headers, "content-type")
-        if len(types) != 1:
-            raise MaskError(
-                f"a body needs exactly one Content-Type to be masked, and this one has {len(types)}"
-            )
-        return types[0]
+    def _media_type(self) -> MediaType:
+        if self._media is None:
+            self._media = media_type(only_value(values_of(self._headers, "content-type")))
+        return self._media
 
     def _is_json(self) -> bool:
         try:
-            check_json(self._content_type())
+            return self._media_type().kind is Kind.JSON
         except MaskError:
             return False
-        return True
-
-    def _is_event_stream(self) -> bool:
-        types = values_of(self._headers, "content-type")
-        return any(value.strip().lower().startswith(_EVENT_STREAM) for value in types)
 
     def _headers_sent(self) -> Sequence[Header]:
         if not self._discards or self._method == "HEAD":

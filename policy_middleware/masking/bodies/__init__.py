@@ -1,0 +1,1 @@
+"""Bodies that are masked as a whole, by what kind of body they are."""

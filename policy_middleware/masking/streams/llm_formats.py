@@ -1,0 +1,276 @@
+"""Where the texts are in an event of a language model, and which of them it ends.
+
+| format | recognised by | texts that grow |
+|---|---|---|
+| OpenAI chat completions | `choices` | every text of a delta, and the arguments of tool calls |
+| OpenAI responses, AI SDK | a `type` that ends with "delta" | `delta`, by item and part |
+| Anthropic messages | `type` of `content_block_*` | text, thinking and partial JSON, by block |
+| Ollama | `done`, true or false | `response`, `message.content`, `message.thinking` |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+Step = str | int
+Place = tuple[Step, ...]
+Key = tuple[object, ...]
+Node = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A text of an event that continues the one with the same `key` in earlier events.
+
+    `place` leads to it. `is_json`: it is a JSON text in fragments. `repeats`: it is complete in itself.
+    """
+
+    key: Key
+    place: Place
+    is_json: bool = False
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one event does: texts that grow, and keys (or beginnings of keys) of the texts that it ends.
+
+    `unmaskable` names what it has that no mask sees through.
+    """
+
+    growing: tuple[Growing, ...] = ()
+    ends: tuple[Key, ...] = ()
+    unmaskable: str | None = None
+
+
+_LABELS: Final = frozenset(
+    {"finish_reason", "id", "index", "name", "object", "role", "signature", "status", "type"}
+)
+"""Members that name something and do not grow."""
+
+_EVERYTHING: Final[Key] = ()
+_UNMASKABLE: Final = re.compile(r"audio\.delta$|partial_image$")
+_ENDING: Final = re.compile(r"[.-](?:done|end|available)$")
+_LAST_EVENTS: Final = frozenset(
+    {"response.completed", "response.failed", "response.incomplete", "finish", "message_stop"}
+)
+_WHERE: Final = ("output_index", "item_id", "content_index", "summary_index", "id", "toolCallId")
+"""Members that tell the texts of one type apart."""
+
+
+def update_of(document: object) -> Update | None:
+    """Return what an event does, None when it is a document of its own.
+
+    What repeats a growing text token by token (`logprobs`) is taken out of `document`.
+    """
+    if not isinstance(document, dict):
+        return None
+    if isinstance(document.get("choices"), list):
+        return _chat(document)
+    kind = document.get("type")
+    if isinstance(kind, str):
+        known = _BY_TYPE.get(kind)
+        return known(document) if known is not None else _typed(document, kind)
+    if isinstance(document.get("done"), bool):
+        return _ollama(document)
+    return None
+
+
+def leftover(document: Node, growing: Growing, tail: str) -> Node:
+    """Return an event that holds `tail` and where it belongs, and nothing else that `document` says.
+
+    `document` is an earlier event with that text, masked.
+    """
+    place = growing.place
+    if document.get("type") == "content_block_start":
+        field = str(place[-1])
+        kind = _BLOCK_DELTAS.get(field, "text_delta")
+        delta: Node = {"type": kind, field: tail}
+        return {"type": "content_block_delta", "index": document.get("index", 0), "delta": delta}
+    scalars: Node = {name: value for name, value in document.items() if not isinstance(value, (dict, list))}
+    event: Node = {**scalars, str(place[0]): _branch(document[str(place[0])], place[1:], tail)}
+    if place[0] == "choices":
+        choices = event["choices"]
+        if isinstance(choices, list):
+            choices[0]["finish_reason"] = None
+    if "done" in event:
+        event["done"] = False
+    return event
+
+
+def _branch(node: object, place: Place, tail: str) -> object:
+    if not place:
+        return tail
+    step, rest = place[0], place[1:]
+    if isinstance(node, dict):
+        branch: Node = {name: node[name] for name in ("index", "type") if name in node}
+        branch[str(step)] = _branch(node.get(step), rest, tail)
+        return branch
+    if isinstance(node, list) and isinstance(step, int) and step < len(node):
+        return [_branch(node[step], rest, tail)]
+    return tail
+
+
+def _chat(document: Node) -> Update | None:
+    growing: list[Growing] = []
+    ends: list[Key] = []
+    choices = document["choices"]
+    for number, choice in enumerate(choices if isinstance(choices, list) else ()):
+        if not isinstance(choice, dict):
+            continue
+        key: Key = ("choices", _hashable(choice.get("index", 0)))
+        delta = choice.get("delta")
+        if choice.get("logprobs") is not None:
+            choice["logprobs"] = None
+        if isinstance(choice.get("text"), str):
+            growing.append(Growing((*key, "text"), ("choices", number, "text")))
+        if isinstance(delta, dict):
+            audio = delta.get("audio")
+            if isinstance(audio, dict) and audio.get("data"):
+                return Update(unmaskable="audio")
+            growing += _of_delta(delta, key, ("choices", number, "delta"))
+        if choice.get("finish_reason") is not None:
+            ends.append(key)
+    return Update(tuple(growing), tuple(ends)) if growing or ends else None
+
+
+def _of_delta(node: Node, key: Key, place: Place) -> Iterator[Growing]:
+    """Yield the texts of a delta: its own, and those of its parts (tool calls, content, reasoning)."""
+    for name, value in node.items():
+        below, there = (*key, name), (*place, name)
+        if isinstance(value, str):
+            if name not in _LABELS:
+                yield Growing(below, there, is_json=name == "arguments")
+        elif isinstance(value, dict):
+            yield from _of_delta(value, below, there)
+        elif isinstance(value, list) and name in _PARTS:
+            for number, part in enumerate(value):
+                if isinstance(part, dict):
+                    # Parts without an index are pieces of one text.
+                    yield from _of_delta(part, (*below, _hashable(part.get("index"))), (*there, number))
+
+
+_PARTS: Final = frozenset({"content", "reasoning_details", "tool_calls"})
+
+
+def _typed(document: Node, kind: str) -> Update | None:
+    if _UNMASKABLE.search(kind):
+        return Update(unmaskable="sound or pictures")
+    name, is_delta, where = _name_of(document, kind)
+    key: Key = ("typed", name, *where)
+    if is_delta and isinstance(document.get("delta"), str):
+        if document.get("logprobs"):
+            document["logprobs"] = []
+        return Update((Growing(key, ("delta",), is_json=_is_json(kind)),))
+    repeated = tuple(_repeated_arguments(document))
+    if kind in _LAST_EVENTS:
+        return Update(repeated, (_EVERYTHING,))
+    if _ENDING.search(kind):
+        if document.get("logprobs"):
+            document["logprobs"] = []
+        return Update(repeated, (key,))
+    return Update(repeated) if repeated else None
+
+
+def _name_of(document: Node, kind: str) -> tuple[str, bool, Key]:
+    is_delta = kind.endswith(("delta", "Delta"))
+    name = re.sub(r"[._-](?:delta|done|end)$", "", kind)
+    return name, is_delta, tuple(_hashable(document.get(member)) for member in _WHERE)
+
+
+def _is_json(kind: str) -> bool:
+    return "arguments" in kind or "tool-input" in kind
+
+
+def _repeated_arguments(document: Node) -> Iterator[Growing]:
+    """Yield the arguments of tool calls that an event of the responses format repeats in full."""
+    if isinstance(document.get("arguments"), str):
+        yield Growing((), ("arguments",), is_json=True, repeats=True)
+    item = document.get("item")
+    if isinstance(item, dict) and isinstance(item.get("arguments"), str):
+        yield Growing((), ("item", "arguments"), is_json=True, repeats=True)
+    response = document.get("response")
+    output = response.get("output") if isinstance(response, dict) else None
+    for number, item in enumerate(output if isinstance(output, list) else ()):
+        if isinstance(item, dict) and isinstance(item.get("arguments"), str):
+            yield Growing((), ("response", "output", number, "arguments"), is_json=True, repeats=True)
+
+
+_BLOCK_DELTAS: Final = {
+    "text": "text_delta",
+    "thinking": "thinking_delta",
+    "partial_json": "input_json_delta",
+}
+
+
+def _block_start(document: Node) -> Update | None:
+    block = document.get("content_block")
+    key: Key = ("block", _hashable(document.get("index")))
+    return Update(
+        tuple(
+            Growing((*key, name), ("content_block", name))
+            for name in ("text", "thinking")
+            if isinstance(block, dict) and isinstance(block.get(name), str)
+        )
+    )
+
+
+def _block_delta(document: Node) -> Update | None:
+    delta = document.get("delta")
+    key: Key = ("block", _hashable(document.get("index")))
+    return Update(
+        tuple(
+            Growing((*key, name), ("delta", name), is_json=name == "partial_json")
+            for name, value in (delta.items() if isinstance(delta, dict) else ())
+            if isinstance(value, str) and name not in _LABELS
+        )
+    )
+
+
+def _block_stop(document: Node) -> Update | None:
+    return Update(ends=(("block", _hashable(document.get("index"))),))
+
+
+def _blocks_stop(document: Node) -> Update | None:
+    return Update(ends=(_EVERYTHING,))
+
+
+def _completion(document: Node) -> Update | None:
+    if not isinstance(document.get("completion"), str):
+        return None
+    ends = () if document.get("stop_reason") is None else (("completion",),)
+    return Update((Growing(("completion",), ("completion",)),), ends)
+
+
+_BY_TYPE: Final[Mapping[str, Callable[[Node], Update | None]]] = {
+    "completion": _completion,
+    "content_block_delta": _block_delta,
+    "content_block_start": _block_start,
+    "content_block_stop": _block_stop,
+    "message_delta": _blocks_stop,
+    "message_stop": _blocks_stop,
+}
+
+
+def _ollama(document: Node) -> Update | None:
+    growing = [
+        Growing(("ollama", name), (name,))
+        for name in ("response", "thinking")
+        if isinstance(document.get(name), str)
+    ]
+    message = document.get("message")
+    if isinstance(message, dict):
+        growing += [
+            Growing(("ollama", "message", name), ("message", name))
+            for name in ("content", "thinking")
+            if isinstance(message.get(name), str)
+        ]
+    ends: tuple[Key, ...] = (_EVERYTHING,) if document["done"] else ()
+    return Update(tuple(growing), ends) if growing else None
+
+
+def _hashable(value: object) -> object:
+    return value if isinstance(value, (str, int, float)) or value is None else repr(value)

@@ -1,0 +1,44 @@
+"""Plain text that arrives in pieces."""
+
+from __future__ import annotations
+
+import codecs
+
+from policy_middleware.masking.bodies.rules import BodyRules
+from policy_middleware.model.errors import MaskError
+
+_PIECE = 64 * 1024
+"""Characters that are searched in one go."""
+
+
+class PlainTextMask:
+    """Masks UTF-8 text: `feed` returns what may leave by now, `close` the rest.
+
+    Each raises MaskError for what is not UTF-8; then nothing more may leave.
+    """
+
+    def __init__(self, rules: BodyRules) -> None:
+        self._rules = rules
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._stream = rules.text_stream()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what may leave now that `chunk` has come."""
+        text = self._decoded(chunk)
+        pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+        return "".join(map(self._stream.feed, pieces)).encode()
+
+    def close(self) -> bytes:
+        """Return the rest of a text that has come to its end."""
+        text = self._decoded(b"", final=True)
+        rest = (self._stream.feed(text) if text else "") + self._stream.close()
+        self._rules.found(self._stream)
+        return rest.encode()
+
+    def _decoded(self, chunk: bytes, *, final: bool = False) -> str:
+        try:
+            return self._decoder.decode(chunk, final)
+        except UnicodeDecodeError:
+            pass
+        # Raised out here because a UnicodeDecodeError in the context would carry the text along.
+        raise MaskError("the text is not valid UTF-8")

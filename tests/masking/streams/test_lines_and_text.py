@@ -1,0 +1,68 @@
+"""NDJSON and plain text while they arrive."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy_middleware.masking.streams.ndjson import LinesMask
+from policy_middleware.model.errors import MaskError
+from tests.masking.cutting import EMAIL, FIELDS_ONLY, MASKER, chunks_of, consume, many, run, texts, whole
+
+documents = st.dictionaries(texts, st.one_of(texts, st.integers(), st.lists(texts, max_size=3)), max_size=4)
+
+
+@many
+@given(st.lists(documents, max_size=4), st.data())
+def test_every_line_is_masked_as_the_document_it_is(lines, data):
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\n\n"]))
+    ascii_only = data.draw(st.booleans())
+    body = "".join(json.dumps(line, ensure_ascii=ascii_only) + end for line in lines).encode()
+    out = run(MASKER.stream("application/x-ndjson"), data.draw(chunks_of(body)))
+    masked = [MASKER.mask_json(json.dumps(line, ensure_ascii=ascii_only).encode()).body for line in lines]
+    assert out == b"".join(line + end.encode() for line in masked)
+
+
+@many
+@given(texts, st.data())
+def test_a_text_cut_anywhere_equals_the_whole_text_masked(text, data):
+    out = run(MASKER.stream("text/plain"), data.draw(chunks_of(text.encode())))
+    assert out.decode() == whole(text)
+
+
+def test_a_line_leaves_as_soon_as_it_ends():
+    stream = FIELDS_ONLY.stream("application/x-ndjson")
+    assert stream.feed(b'{"email": "a@b.c"}\n{"em') == b'{"email": "[REDACTED]"}\n'
+    assert stream.feed(b'ail": 5}') == b""
+    assert stream.close() == b'{"email": 0}'
+
+
+@pytest.mark.parametrize("body", [b'{"a": \xff}\n', b'{"a": 1} {"b": 2}\n', b"hello\n", b'{"a":'])
+def test_a_line_that_is_no_document_ends_the_stream(body):
+    for masker in (MASKER, FIELDS_ONLY):
+        with pytest.raises(MaskError):
+            run(masker.stream("application/x-ndjson"), [body])
+
+
+def test_a_line_without_end_is_not_held_for_ever():
+    stream = LinesMask(MASKER.rules(), limit=1000)
+    with pytest.raises(MaskError):
+        consume(map(stream.feed, [b'"' + b"x" * 100] * 20))
+
+
+def test_text_that_is_not_utf8_ends_the_stream_and_what_was_held_back_is_gone():
+    stream = MASKER.stream("text/plain")
+    assert stream.feed(f"to {EMAIL[:8]}".encode()) == b"to "
+    with pytest.raises(MaskError) as caught:
+        stream.feed(b"\xff")
+    assert "john" not in repr(caught.value)
+
+
+def test_half_a_character_at_the_end_is_refused():
+    stream = MASKER.stream("text/plain")
+    stream.feed(b"caf\xc3")
+    with pytest.raises(MaskError):
+        stream.close()
