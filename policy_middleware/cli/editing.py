@@ -29,7 +29,7 @@ from policy_middleware.model.documents import parse_document, revision_of
 from policy_middleware.model.errors import RevisionConflict, short_revision
 from policy_middleware.settings import EnforcerSettings
 from policy_middleware.stores.files import FileStore
-from policy_middleware.stores.protocol import Store, StoredRevision
+from policy_middleware.stores.protocol import VIA_DELETE, Store, StoredRevision
 from policy_middleware.stores.publishing import find_revision, publish_document, roll_back
 
 NOTHING: Final = "none"
@@ -162,7 +162,7 @@ def _full_revision(store: Store, name: str, stored: str | None, expected: str) -
     return find_revision(store, name, expected).revision
 
 
-def tell_plan(name: str, before: str | None, after: str, output: str) -> None:
+def tell_plan(name: str, before: str | None, after: str | None, output: str) -> None:
     """Tell what would happen and end the command."""
     changes = before != after
     if output == "json":
@@ -183,14 +183,15 @@ def tell_change(
     more: Mapping[str, object] | None = None,
 ) -> None:
     """Tell what happened, and which processes have it in force; `more` is for programs only."""
-    found = wait_for_uptake(store, stored.name, stored.revision)
+    gone = stored.via == VIA_DELETE
+    found = wait_for_uptake(store, stored.name, None if gone else stored.revision)
     changed = before != stored.revision
     if output == "json":
         print_json(
             {
                 "document": stored.name,
                 "before": before,
-                "after": stored.revision,
+                "after": None if gone else stored.revision,
                 "changed": changed,
                 "author": stored.author,
                 "note": stored.note,
@@ -200,7 +201,9 @@ def tell_change(
         )
         return
     after = short_revision(stored.revision)
-    if not changed:
+    if gone:
+        say(f"{stored.name}: removed; it was {short_revision(before)}")
+    elif not changed:
         say(f"{stored.name}: unchanged, {after} was stored already")
     elif before is None:
         say(f"{stored.name}: {done} {after}, where there was no document")
@@ -208,6 +211,9 @@ def tell_change(
         say(f"{stored.name}: {done} {after} in place of {short_revision(before)}")
     if isinstance(store, FileStore):
         say("processes that watch the directory have it in force within a second")
+        return
+    if gone and not found:
+        say("no process holds it any more")
         return
     _tell_uptake(found, stored.name)
 

@@ -30,6 +30,7 @@ from policy_middleware.model.effect import Effect
 from policy_middleware.model.policy import Rule
 from policy_middleware.model.times import duration_seconds, format_time, moment_seconds
 from policy_middleware.model.vocabulary import INCIDENT, is_tenant_id
+from policy_middleware.stores.protocol import VIA_DELETE
 
 NOTHING_ON = "no emergency rule is on"
 
@@ -193,18 +194,19 @@ def switch_incident_off(
                 say(NOTHING_ON)
             return
         if dry_run:
-            tell_plan(INCIDENT, revision_of(before), revision_of(after), output)
+            kept = _unless_empty(after)
+            tell_plan(INCIDENT, revision_of(before), None if kept is None else revision_of(kept), output)
         replaced, stored = edit_stored(
             store,
             INCIDENT,
-            lambda body: switch_off(body, rule_id) or b'{"rules": []}',
+            lambda body: _unless_empty(switch_off(body, rule_id)),
             author=author,
             note=note or f"incident off {rule_id or '(all)'}",
         )
         earlier = None if replaced is None else revision_of(replaced)
         undo = None if earlier is None else f"policyctl rollback {INCIDENT} {earlier[:12]}"
         tell_change(store, earlier, stored, "published", output, {"rule": rule_id, "undo": undo})
-        left = len(rules_of(stored.body))
+        left = 0 if stored.via == VIA_DELETE else len(rules_of(stored.body))
     if output != "json":
         say(NOTHING_ON if left == 0 else f"still there: {left}; `policyctl incident list` shows them")
         if undo is not None and earlier != stored.revision:
@@ -238,6 +240,11 @@ def list_incidents(place: StorePlace, output: str) -> None:
         ),
         empty=NOTHING_ON,
     )
+
+
+def _unless_empty(body: bytes | None) -> bytes | None:
+    """Return None for a document without rules: no document is how an emergency ends."""
+    return body if body is not None and rules_of(body) else None
 
 
 def _check_belongings(effect: str, roles: tuple[str, ...], fields: tuple[str, ...]) -> None:

@@ -13,8 +13,8 @@ from policy_middleware.stores.publishing import publish_document
 
 ATTEMPTS: Final = 10
 
-Edit = Callable[[bytes | None], bytes]
-"""From what is stored (None: nothing) to what is to be stored; it may be called more than once."""
+Edit = Callable[[bytes | None], bytes | None]
+"""From what is stored to what is to be stored (None: nothing); it may be called more than once."""
 
 
 def stored_body(store: Store, name: str) -> bytes | None:
@@ -37,14 +37,18 @@ def edit_stored(
     attempt = 1
     while True:
         before = stored_body(store, name)
+        expected = None if before is None else revision_of(before)
+        after = edit(before)
         try:
+            if after is None and expected is not None:
+                return before, store.delete(name, expected_revision=expected, author=author, note=note)
             return before, publish_document(
                 store,
                 name,
-                edit(before),
+                after or b"",
                 author=author,
                 note=note,
-                expected_revision=None if before is None else revision_of(before),
+                expected_revision=expected,
                 max_bytes=limit,
             )
         except RevisionConflict:

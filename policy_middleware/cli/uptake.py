@@ -56,7 +56,7 @@ def uptakes(reports: Sequence[ProcessReport], stored: str | None, now: float) ->
 def wait_for_uptake(
     store: Store,
     name: str,
-    revision: str,
+    revision: str | None,
     *,
     patience: float = PATIENCE_SECONDS,
     pause: Callable[[float], object] = time.sleep,

@@ -28,6 +28,7 @@ from policy_middleware.stores.protocol import (
     ProcessReport,
     StoredRevision,
     StoreReading,
+    deletion,
 )
 
 try:
@@ -108,6 +109,21 @@ class FileStore:
                 self._append(entry)
                 _write_atomically(self.directory / (name + SUFFIX), body)
             self._mark()
+        return entry
+
+    def delete(
+        self, name: str, *, expected_revision: str, author: str | None = None, note: str | None = None
+    ) -> StoredRevision:
+        """Remove a document and extend its history; see `Store.delete`."""
+        entry = deletion(name, author, note, time.time())
+        with self._writing():
+            current = self.read([name]).bodies[name]
+            found = None if current is None else revision_of(current)
+            if current is None or found != expected_revision:
+                raise RevisionConflict(name, expected_revision, found)
+            self._record(name, current)
+            self._append(entry)
+            (self.directory / (name + SUFFIX)).unlink()
         return entry
 
     def history(self, name: str, limit: int | None = None) -> list[StoredRevision]:

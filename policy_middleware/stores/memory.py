@@ -19,6 +19,7 @@ from policy_middleware.stores.protocol import (
     ProcessReport,
     StoredRevision,
     StoreReading,
+    deletion,
 )
 
 
@@ -78,6 +79,22 @@ class MemoryStore:
             if found != entry.revision:
                 self._bodies[name] = body
                 self._history.setdefault(name, []).append(entry)
+        self._tell([name])
+        return entry
+
+    def delete(
+        self, name: str, *, expected_revision: str, author: str | None = None, note: str | None = None
+    ) -> StoredRevision:
+        """Remove a document and extend its history; see `Store.delete`."""
+        entry = deletion(name, author, note, time.time())
+        with self._lock:
+            current = self._bodies.get(name)
+            found = None if current is None else revision_of(current)
+            if current is None or found != expected_revision:
+                raise RevisionConflict(name, expected_revision, found)
+            self._record(name, current)
+            del self._bodies[name]
+            self._history[name].append(entry)
         self._tell([name])
         return entry
 

@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from policy_middleware.model.documents import revision_of
+
 VIA_PUBLISH: Final = "publish"
 VIA_ROLLBACK: Final = "rollback"
 VIA_SET: Final = "SET"
+VIA_DELETE: Final = "delete"
 UNKNOWN_AUTHOR: Final = "unknown"
 LOOKED_BACK: Final = 100
 """How many of the latest history entries are searched before a revision counts as unrecorded."""
@@ -31,8 +34,9 @@ ExpectedRevision = str | None | Unset
 class StoredRevision:
     """One revision of a document: the bytes, their SHA-256 hex digest, and who put them there.
 
-    `via` is `publish`, `rollback` or `SET` (written past this package); `published_at` is in seconds since
-    the epoch: when it was written, or first seen for what was written past this package.
+    `via` is `publish`, `rollback`, `SET` (written past this package) or `delete` (then there is no document
+    from here on, and no byte of one); `published_at` is in seconds since the epoch: when it was written, or
+    first seen for what was written past this package.
     """
 
     name: str
@@ -133,6 +137,15 @@ class Store(Protocol):
         """
         ...
 
+    def delete(
+        self, name: str, *, expected_revision: str, author: str | None = None, note: str | None = None
+    ) -> StoredRevision:
+        """Remove a document, all or nothing, and add that to the history together with what is removed.
+
+        Raises RevisionConflict when the stored revision is not the expected one.
+        """
+        ...
+
     def history(self, name: str, limit: int | None = None) -> list[StoredRevision]:
         """Return the recorded revisions of a document, newest first."""
         ...
@@ -171,3 +184,8 @@ class Store(Protocol):
     def close(self) -> None:
         """Release every connection."""
         ...
+
+
+def deletion(name: str, author: str | None, note: str | None, now: float) -> StoredRevision:
+    """Return the history's entry for a document that is removed at `now`."""
+    return StoredRevision(name, revision_of(b""), b"", author, note, VIA_DELETE, now)

@@ -16,12 +16,14 @@ from policy_middleware.stores.invalidation import DEAD_AFTER_SECONDS, Invalidati
 from policy_middleware.stores.keys import DEFAULT_KEY_PREFIX, KeyLayout
 from policy_middleware.stores.protocol import (
     UNSET,
+    VIA_DELETE,
     VIA_PUBLISH,
     ChangeListener,
     ExpectedRevision,
     ProcessReport,
     StoredRevision,
     StoreReading,
+    deletion,
 )
 
 PUBLISH_ATTEMPTS: Final = 20
@@ -82,19 +84,31 @@ class RedisStore:
     ) -> StoredRevision:
         """Replace a document and extend its history in one transaction; see `Store.publish`."""
         entry = StoredRevision(name, revision_of(body), body, author, note, via, time.time())
+        self._replace(entry, expected_revision)
+        return entry
+
+    def delete(
+        self, name: str, *, expected_revision: str, author: str | None = None, note: str | None = None
+    ) -> StoredRevision:
+        """Remove a document and extend its history; see `Store.delete`."""
+        entry = deletion(name, author, note, time.time())
+        self._replace(entry, expected_revision)
+        return entry
+
+    def _replace(self, entry: StoredRevision, expected: ExpectedRevision) -> None:
         with store_errors(self._url), self.client.pipeline() as transaction:
             for _ in range(PUBLISH_ATTEMPTS):
                 try:
-                    self._publish_once(transaction, entry, expected_revision)
+                    self._replace_once(transaction, entry, expected)
                 except redis.WatchError:
                     continue
-                return entry
+                return
         raise StoreUnavailable(
-            f"document {name!r} was changed by others {PUBLISH_ATTEMPTS} times while it was being published; "
-            "try again"
+            f"document {entry.name!r} was changed by others {PUBLISH_ATTEMPTS} times while it was being "
+            "replaced; try again"
         )
 
-    def _publish_once(
+    def _replace_once(
         self, transaction: redis.client.Pipeline, entry: StoredRevision, expected: ExpectedRevision
     ) -> None:
         key = self.keys.doc(entry.name)
@@ -112,7 +126,10 @@ class RedisStore:
         ):  # what a bare SET put there is not lost by overwriting it
             redis_history.record_once(transaction, self.keys, entry.name, found, current)
         if found != entry.revision:
-            transaction.set(key, entry.body)
+            if entry.via == VIA_DELETE:
+                transaction.delete(key)
+            else:
+                transaction.set(key, entry.body)
             redis_history.append(transaction, self.keys, entry)
         transaction.setnx(self.keys.meta(), MARKER)
         transaction.execute()

@@ -24,7 +24,10 @@ def on(shell: Shell, *arguments: str) -> Said:
 
 
 def rules(shell: Shell) -> tuple[Rule, ...]:
-    return parse_document(shell("show", "_incident").out, name="_incident").rules
+    said = shell("show", "_incident")
+    if said.code == 2:  # there is no document: that is how an emergency ends
+        return ()
+    return parse_document(said.out, name="_incident").rules
 
 
 def listed(shell: Shell) -> list[Any]:
@@ -48,6 +51,7 @@ def test_an_incident_is_switched_on_told_recorded_and_off_again(store_shell: She
     assert (entry["author"], entry["note"]) == ("dana", "INC-42")
     off = store_shell("incident", "off", "incident-agent")
     assert off.code == 0
+    assert off.out.startswith("_incident: removed; it was ")
     assert "no emergency rule is on\n" in off.out
     assert rules(store_shell) == ()
     assert store_shell("history", "_incident", "-o", "json").data[0]["note"] == "incident off incident-agent"
@@ -235,4 +239,4 @@ def test_an_incident_switched_on_by_a_bare_set_is_switched_off_by_command(
     assert [one["id"] for one in listed(redis_shell)] == ["inc"]
     assert redis_shell("incident", "off", "inc").code == 0
     entries = redis_shell("history", "_incident", "-o", "json").data
-    assert [entry["via"] for entry in entries] == ["publish", "SET"]
+    assert [entry["via"] for entry in entries] == ["delete", "SET"]

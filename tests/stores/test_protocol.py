@@ -152,3 +152,30 @@ def test_reports_are_kept_by_process_or_not_at_all(store: Store) -> None:
     assert kept in ([report], [])
     store.report("host:1", {"acme": None})
     assert store.reports("acme") == []
+
+
+def test_a_document_is_removed_only_at_the_expected_revision(store: Store) -> None:
+    stored = store.publish("acme", FIRST)
+    with pytest.raises(RevisionConflict):
+        store.delete("acme", expected_revision=revision_of(SECOND))
+    assert store.read(["acme"]).bodies["acme"] == FIRST
+    store.delete("acme", expected_revision=stored.revision, author="dana", note="over")
+    assert store.read(["acme"]).bodies["acme"] is None
+    newest, before = store.history("acme")
+    assert (newest.via, newest.author, newest.note, newest.body) == ("delete", "dana", "over", b"")
+    assert before.body == FIRST
+    with pytest.raises(RevisionConflict):
+        store.delete("acme", expected_revision=stored.revision)
+
+
+def test_a_listener_is_told_of_a_removal(store: Store) -> None:
+    ear = Ear()
+    watch = store.watch(ear)
+    try:
+        stored = store.publish("acme", FIRST)
+        eventually(lambda: ["acme"] in ear.told)
+        ear.told.clear()
+        store.delete("acme", expected_revision=stored.revision)
+        eventually(lambda: ["acme"] in ear.told)
+    finally:
+        watch.stop()
