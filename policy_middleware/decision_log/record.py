@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Final
 
 from pydantic_core import to_json
@@ -93,6 +94,8 @@ def decision_record(
     }
     if refusal is not None:
         record["refusal"] = plain_text(refusal)
+    if decision.facts:
+        record["facts"] = dict(islice(decision.facts.items(), MAX_ITEMS))
     if trace is not None:
         record["trace_id"], record["span_id"] = trace
     evaluation_ns = getattr(decision, "evaluation_ns", None)

@@ -171,3 +171,9 @@ def test_short_values_are_recorded_whole(values):
     kept = shortener.mapping(values)
     assert shortener.shortened == []
     assert kept == {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def test_a_record_says_what_had_been_counted():
+    known = decided()._replace(facts={"count of effect deny per subject.id within 1h": 3, "another": None})
+    assert decision_record(known, asked(), NOW)["facts"] == known.facts
+    assert "facts" not in decision_record(decided(), asked(), NOW)
