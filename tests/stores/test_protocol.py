@@ -172,6 +172,7 @@ def test_a_listener_is_told_of_a_removal(store: Store) -> None:
     ear = Ear()
     watch = store.watch(ear)
     try:
+        eventually(lambda: "synced" in ear.told)
         stored = store.publish("acme", FIRST)
         eventually(lambda: ["acme"] in ear.told)
         ear.told.clear()
