@@ -17,6 +17,7 @@ from policy_middleware.cli.editing import publish, rollback
 from policy_middleware.cli.emergency import incident
 from policy_middleware.cli.exit_codes import ExitCode, exit_code_of
 from policy_middleware.cli.log import log
+from policy_middleware.cli.mask import mask
 from policy_middleware.cli.observed import observed
 from policy_middleware.cli.options import group_options
 from policy_middleware.cli.output import note
@@ -105,6 +106,7 @@ for _command in (
     observed,
     log,
     routes,
+    mask,
     doctor,
     approvals,
 ):

@@ -87,6 +87,14 @@ def read_context(source: str) -> dict[str, JSON]:
     return data
 
 
+def read_bytes(path: str, limit: int) -> bytes:
+    """Read a file, or standard input for `-`; a usage error for one that is longer than `limit` bytes."""
+    read = _read(path, limit)
+    if read.cut:
+        raise click.UsageError(f"{read.label} is longer than {limit} bytes")
+    return read.body
+
+
 def _read(path: str, limit: int) -> Input:
     label = _STDIN_LABEL if path == STANDARD_INPUT else os.fsencode(path).decode(errors="replace")
     try:

@@ -21,15 +21,19 @@ _ANY_KEY = bytes(SHORTEST_KEY)
 """Stands for the keys of all tenants while a document that they share is compiled."""
 
 
-def mask_admission(keys: MaskKeys) -> Callable[[PolicyDocument], None]:
+def mask_admission(keys: MaskKeys, *, probe: bool = False) -> Callable[[PolicyDocument], None]:
     """Return what raises DocumentError for a document whose masks cannot be applied with these keys.
 
     That is the case for a keyed operator without a key, an unknown entity or function, a pattern that is not
-    accepted, an extra that is not installed, and a recognizer that does not find its own examples.
+    accepted, an extra that is not installed, and a recognizer that does not find its own examples. With
+    `probe` the patterns are timed as well: for people who publish, not for processes that load what is in
+    force already.
     """
 
     def admit(document: PolicyDocument) -> None:
         problems = [*_own_recognizers(document), *_masks(document, keys)]
+        if probe and not problems:
+            problems += _slow_patterns(document)
         if problems:
             raise DocumentError(problems, document.name)
 
@@ -43,6 +47,22 @@ def _masks(document: PolicyDocument, keys: MaskKeys) -> Iterator[Problem]:
         problem = _why_not(rule.mask, document.name, keys)
         if problem is not None:
             yield Problem(f"$.rules[{index}].mask", problem)
+
+
+def _slow_patterns(document: PolicyDocument) -> Iterator[Problem]:
+    from policy_middleware.masking.pattern_admission import admit, custom_recognizer
+    from policy_middleware.masking.recognition import RecognizerError
+
+    patterns = {
+        (mask.entity, mask.pattern)
+        for rule in document.rules
+        for mask in (rule.mask.entities if rule.mask is not None else ())
+        if mask.pattern is not None
+    }
+    try:
+        admit([custom_recognizer(entity, pattern) for entity, pattern in sorted(patterns)])
+    except RecognizerError as error:
+        yield Problem("$", str(error))
 
 
 def _own_recognizers(document: PolicyDocument) -> Iterator[Problem]:

@@ -75,13 +75,12 @@ class Masker:
 
     __slots__ = ("_headers", "_keeps", "_plan", "_selector", "_texts", "spec")
 
-    def __init__(self, spec: MaskSpec, tenant_key: bytes | None = None) -> None:
-        """Compile `spec`.
+    def __init__(self, spec: MaskSpec, operators: Operators) -> None:
+        """Compile `spec` with the operators of a tenant.
 
         Raises MaskError for a path, entity, pattern or operator that cannot be followed and for a key that is
         missing, MissingExtra for what is not installed.
         """
-        operators = Operators(tenant_key)
         self.spec = spec
         self._selector = Selector(spec.fields, operators)
         self._plan = FieldPlan.of(self._selector.paths)
@@ -229,7 +228,7 @@ class Masker:
 
 @lru_cache(maxsize=1024)
 def _compiled(spec: MaskSpec, tenant_key: bytes | None) -> Masker:
-    return Masker(spec, tenant_key)
+    return Masker(spec, Operators(tenant_key))
 
 
 def _one_line(value: str) -> str:

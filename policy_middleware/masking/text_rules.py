@@ -48,9 +48,11 @@ def text_masker(entities: Iterable[EntityMask], operators: Operators) -> TextMas
 
 def _recognizer(entity: str, patterns: Iterable[str | None]) -> Recognizer:
     """Return the recogniser of an entity with the author's patterns, and the built-in one if asked."""
+    from policy_middleware.masking.pattern_admission import custom_recognizer
     from policy_middleware.masking.recognition import Recognizer, Shape, recognizer_of
 
     shapes: list[Shape] = []
     for pattern in patterns:
-        shapes += recognizer_of(entity).shapes if pattern is None else [Shape(pattern)]
+        recognizer = recognizer_of(entity) if pattern is None else custom_recognizer(entity, pattern)
+        shapes += recognizer.shapes
     return Recognizer(entity, "a pattern of the policy", (), tuple(shapes))

@@ -105,7 +105,7 @@ def test_a_mask_that_cannot_be_followed_is_refused_before_any_body_is_seen(field
 
 def test_paths_with_many_wildcards_stay_correct_when_the_places_are_forgotten(monkeypatch):
     monkeypatch.setattr("policy_middleware.masking.selection._MAX_PLACES", 2)
-    masker = Masker(
+    masker = Masker.from_spec(
         MaskSpec(
             (
                 FieldMask("**.a.*.*.b", Operation(MaskOperator.REDACT)),
