@@ -177,6 +177,7 @@ def test_a_listener_is_told_of_a_removal(store: Store) -> None:
         eventually(lambda: ["acme"] in ear.told)
         ear.told.clear()
         store.delete("acme", expected_revision=stored.revision)
-        eventually(lambda: ["acme"] in ear.told)
+        # A watch that was cut off on a busy machine says that anything may have changed instead.
+        eventually(lambda: ["acme"] in ear.told or "synced" in ear.told)
     finally:
         watch.stop()
