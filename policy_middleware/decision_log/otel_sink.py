@@ -47,7 +47,7 @@ class OpenTelemetrySink:
             span = self._span(record)
             logger.emit(
                 logs.LogRecord(
-                    timestamp=round(moment_seconds(record["timestamp"]) * 1e9),
+                    timestamp=round(moment_seconds(record["timestamp"]) * 1e6) * 1000,
                     context=self._trace.set_span_in_context(span, self._context()),
                     severity_number=logs.SeverityNumber.INFO,
                     severity_text="INFO",

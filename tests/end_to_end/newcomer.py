@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import urllib.error
 import urllib.parse
@@ -22,9 +21,6 @@ from tests.servers import free_port
 from tests.waiting import eventually
 
 PACKAGE = "policy-middleware"
-# uvicorn ends itself by the SIGTERM it was sent, so that nothing runs which is to run at Python's exit: its
-# process would stay in `policyctl status` for hours. It is stopped as by Ctrl-C.
-STOP_SIGNAL = {"uvicorn": signal.SIGINT, "gunicorn": signal.SIGTERM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +138,7 @@ class Newcomer:
             eventually(answers, timeout=START_TIMEOUT)
             yield url
         finally:
-            process.send_signal(STOP_SIGNAL[program])
+            process.terminate()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
