@@ -61,7 +61,7 @@ class Redaction:
                     shown.append((name, "" if masked[name] is None else str(masked[name])))
         except (PolicyError, ValueError):
             return WITHHELD
-        return urlencode(shown, quote_via=quote, safe="*/:@,") or WITHHELD
+        return urlencode(shown, quote_via=quote, safe="*/:@,[]") or WITHHELD
 
     def body(self, body: bytes, content_type: str | None, longest: int) -> str | None:
         """Return a body with masked places hidden, None for one that is not shown.
