@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from policy_middleware.masking.expression import characters, expression
 from policy_middleware.masking.linear_search import PresenceSet, Searcher
@@ -26,8 +25,7 @@ LONGEST_MATCH: Final = 1024
 _GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A match in the view, and the position of its recogniser among those that were asked."""
 
     start: int
@@ -66,7 +64,7 @@ class Scanner:
     def hold(self, data: bytes) -> int:
         """Return the offset before which every match has its end, given that `data` goes on."""
         prefix = self._prefixes.search(data, max(0, len(data) - self._longest))
-        return len(data) if prefix is None else prefix.start()
+        return len(data) if prefix is None else prefix[0]
 
     def scan(self, data: bytes) -> list[Found]:
         """Return every match in `data`, a whole text, in order of their beginnings."""
@@ -140,22 +138,20 @@ class _CompiledShape:
         "longest",
         "prefixes",
         "presence",
+        "program_size",
     )
 
     def __init__(self, recognizer: int, shape: Shape, alphabet: Alphabet) -> None:
         head = expression(shape.pattern, alphabet.byte)
         if not 0 < head.shortest <= head.longest <= LONGEST_MATCH:
-            raise ValueError(
-                f"a pattern must match 1 to {LONGEST_MATCH} characters, not {head.shortest} to"
-                f" {'any number' if head.longest > 1 << 30 else head.longest}"
-            )
+            raise ValueError(_width_told(head.shortest))
         source = b"(?:" + head.source + b")"
         self._tail: Searcher | None = None
         if shape.tail is not None:
             tail = expression(f"{shape.tail}*", alphabet.byte).source
             self._tail = Searcher(tail)
-            source += tail
         self._finder = Searcher(source)
+        self.program_size = self._finder.program_size
         self.longest = head.longest
         self.prefixes = head.prefixes
         self.presence = (
@@ -172,47 +168,49 @@ class _CompiledShape:
         """Find the matches that begin before `hold`; return `hold`, or less where a match is still open."""
         if progress.in_tail and not self._follow_tail(data, progress, final, found):
             return progress.resume
-        while progress.resume < hold:
-            for match in self._finder.finditer(data, progress.resume):
-                start, end = match.start(), match.end()
-                if start >= hold:
-                    break
-                if self._tail is not None:
-                    if end - start > LONGEST_MATCH or (end - start == LONGEST_MATCH and not final):
-                        end = start + LONGEST_MATCH
-                        progress.in_tail = True
-                    elif end == len(data) and not final:
-                        progress.resume = start
-                        return start
-                resume = self._judged(data, start, end, found)
-                if progress.in_tail:
-                    progress.resume = end
-                    if not self._follow_tail(data, progress, final, found):
-                        return progress.resume
-                    break
-                progress.resume = resume
-                if resume != end:
-                    break
-            else:
-                progress.resume = max(progress.resume, hold)
+        search, tail = self._finder.search, self._tail
+        resume, open_at = progress.resume, hold
+        while resume < hold:
+            span = search(data, resume)
+            if span is None or span[0] >= hold:
+                resume = hold
+                break
+            start, end = span
+            if tail is None:
+                resume = self._judged(data, start, end, found) or self._behind_group(data, start, end)
                 continue
-            if start >= hold:
-                progress.resume = max(progress.resume, hold)
-        return hold
+            extended = tail.match(data, end, min(len(data), start + LONGEST_MATCH))
+            behind = end if extended is None else extended[1]
+            if behind == len(data) and behind - start < LONGEST_MATCH and not final:
+                resume = open_at = start
+                break
+            resume = self._judged(data, start, behind, found)
+            if not resume:
+                # What is like this head goes on like this tail; trying each beginning would be quadratic.
+                resume = end
+            elif behind - start == LONGEST_MATCH:
+                progress.resume, progress.in_tail = behind, True
+                if not self._follow_tail(data, progress, final, found):
+                    return progress.resume
+                resume = progress.resume
+        progress.resume = max(progress.resume, resume)
+        return open_at
 
     def _judged(self, data: bytes, start: int, end: int, found: list[Found]) -> int:
-        """Note the match when it is real; return where to search on."""
-        real: tuple[int, int] | None = (0, end - start)
-        if (start and data[start - 1] in self._not_after) or (
-            self._context and not self._announced(data, start)
-        ):
-            real = None
-        elif self._judge is not None:
+        """Note the match when it is real and return where to search on; 0 when it only looks alike."""
+        if start and data[start - 1] in self._not_after:
+            return 0
+        if self._context and not self._announced(data, start):
+            return 0
+        if self._judge is None:
+            first, behind = start, end
+        else:
             real = self._judge(data[start:end])
-        if real is None:
-            return self._behind_group(data, start, end)
-        found.append(Found(start + real[0], start + real[1], self._recognizer, self._score))
-        return self._behind_group(data, start, end) if self._inner else max(start + real[1], start + 1)
+            if real is None:
+                return 0
+            first, behind = start + real[0], start + real[1]
+        found.append(Found(first, behind, self._recognizer, self._score))
+        return self._behind_group(data, start, end) if self._inner else behind
 
     def _announced(self, data: bytes, start: int) -> bool:
         before = data[max(0, start - CONTEXT_CHARACTERS) : start].lower()
@@ -221,14 +219,14 @@ class _CompiledShape:
 
     def _behind_group(self, data: bytes, start: int, end: int) -> int:
         group = _GROUP.match(data, start, end)
-        return group.end() if group is not None and group.end() > start else start + 1
+        return max(group.end(), start + 1) if group is not None else start + 1
 
     def _follow_tail(self, data: bytes, progress: _Progress, final: bool, found: list[Found]) -> bool:
         """Mask on in the tail of a match that was cut at its longest; return False when it is still open."""
         while self._tail is not None:
             start = progress.resume
             match = self._tail.match(data, start, min(len(data), start + LONGEST_MATCH))
-            end = start if match is None else match.end()
+            end = start if match is None else match[1]
             if end == len(data) and end - start < LONGEST_MATCH and not final:
                 return False
             if end > start:
@@ -238,6 +236,15 @@ class _CompiledShape:
                 break
         progress.in_tail = False
         return True
+
+
+def _width_told(shortest: int) -> str:
+    if not shortest:
+        return "the pattern matches the empty text"
+    return (
+        f"a match may have {LONGEST_MATCH} characters at most, because a stream holds back that many; write"
+        " an upper bound such as {1,64} in place of + and *"
+    )
 
 
 def _start(found: Found) -> int:

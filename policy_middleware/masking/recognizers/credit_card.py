@@ -61,12 +61,13 @@ def _card(value: bytes) -> tuple[int, int] | None:
         return None
     if len(digits) == len(value):
         return (0, len(value)) if len(digits) in lengths and luhn(digits) else None
+    value = value.replace(b"-", b" ")
     # A number beside the card may look like a part of it: try every end of a group, the longest first.
     end, count = len(value), len(digits)
     while count >= 12:
         if count in lengths and luhn(digits[:count]):
             return 0, end
-        gap = max(value.rfind(b" ", 0, end), value.rfind(b"-", 0, end))
+        gap = value.rfind(b" ", 0, end)
         if gap < 0:
             return None
         count -= end - gap - 1
@@ -78,5 +79,5 @@ CREDIT_CARD: Final = Recognizer(
     "CREDIT_CARD",
     "A payment card number with a valid check digit.",
     ("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005"),
-    (Shape(r"\b[1-6](?:[ -]?\d){11,18}\b", presence=r"\d(?:[ -]?\d){11}", judge=_card, inner=True),),
+    (Shape(r"\b[1-6]\d{2}(?:[ -]?\d){9,16}\b", presence=r"\d{3}(?:[ -]?\d){9}", judge=_card, inner=True),),
 )

@@ -20,17 +20,14 @@ _ORDINAL: Final = r"\d{1,2}(?i:st|nd|rd|th)?"
 
 def _numeric(value: bytes) -> tuple[int, int] | None:
     """Accept day, month and year in any order that makes a date; the two separators must agree."""
-    date = value
-    separator = next((byte for byte in date if not 48 <= byte <= 57), None)
-    if separator is None:
+    separator = value.lstrip(b"0123456789")[:1]
+    parts = value.split(separator, 2)
+    if len(parts) != 3:
         return None
-    first, second, rest = date.split(bytes([separator]), 2)
-    end = 0
-    while end < len(rest) and 48 <= rest[end] <= 57:
-        end += 1
-    if not end or not second.isdigit():
+    first, second, rest = parts
+    third = rest[: len(rest) - len(rest.lstrip(b"0123456789"))]
+    if not third or not second.isdigit():
         return None
-    third = rest[:end]
     if len(first) == 4:
         right = _is_day(second, third) and 1800 <= int(first) < 2200
     elif len(third) in (2, 4):

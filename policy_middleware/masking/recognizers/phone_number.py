@@ -7,8 +7,8 @@ takes milliseconds per kilobyte.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Final
 
 from policy_middleware.masking.linear_search import Searcher
@@ -35,47 +35,73 @@ _EXTENSION: Final = r"(?: ?(?i:x|ext\.?|extension|#) ?\d{1,6}\b)?"
 _GAP: Final = r"[ ./()-]{0,3}"
 
 
-def _digits(value: bytes) -> bytes:
-    return bytes(byte for byte in value if 48 <= byte <= 57)
+_OTHERS: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+_GROUP: Final = re.compile(rb"\d+")
+_NORTH_AMERICAN: Final = frozenset({(3, 3, 4), (1, 3, 3, 4)})
+_LOCAL: Final = (3, 4)
+_DATES: Final = frozenset({(4, 2, 2), (2, 2, 4), (4, 2, 2, 2), (2, 2, 4, 2)})
+_EXTENSION_SIGN: Final = re.compile(rb"[x#t]", re.IGNORECASE)
+_FEWEST, _MOST_NATIONAL = 7, 12
+_SPACED: Final = bytes(byte if 48 <= byte <= 57 else 32 for byte in range(256))
 
 
-def _international(value: bytes) -> tuple[int, int] | None:
-    return (0, len(value)) if len(set(_digits(value))) > 1 else None
+def _not_one_digit(value: bytes) -> tuple[int, int] | None:
+    """Reject a placeholder: one digit over and over."""
+    return (0, len(value)) if len(set(value.translate(None, _OTHERS))) > 1 else None
 
 
-def _grouped(value: bytes) -> tuple[int, int] | None:
-    """Reject rows of digits that are something else: dates, and one digit repeated."""
-    groups = bytes(byte if 48 <= byte <= 57 else 32 for byte in value).split()
-    lengths = [len(group) for group in groups]
-    if lengths[:3] in ([4, 2, 2], [2, 2, 4]) and len(groups) == 3:
-        return None
-    return (0, len(value)) if len(set(_digits(value))) > 1 else None
+def _national(value: bytes) -> tuple[int, int] | None:
+    """Accept the longest row of groups that is grouped, or numbered, as telephone numbers are."""
+    groups = value.translate(_SPACED).split()
+    if _EXTENSION_SIGN.search(value):
+        groups.pop()
+    total = sum(map(len, groups))
+    for count in range(len(groups), 0, -1):
+        if total < _FEWEST:
+            return None
+        if total <= _MOST_NATIONAL:
+            row = groups[:count]
+            if _is_grouped(value, tuple(map(len, row)), b"".join(row)):
+                return 0, len(value) if count == len(groups) else _end_of_group(value, count)
+        total -= len(groups[count - 1])
+    return None
 
 
-def _planned(value: bytes) -> tuple[int, int] | None:
-    if _grouped(value) is None:
-        return None
-    digits = _digits(value.lower().partition(b"x")[0])
-    return (0, len(value)) if _plans().match(digits, 0, len(digits)) is not None else None
+def _end_of_group(value: bytes, count: int) -> int:
+    return [group.end() for group in _GROUP.finditer(value)][count - 1]
+
+
+def _is_grouped(value: bytes, lengths: tuple[int, ...], digits: bytes) -> bool:
+    if lengths in _DATES or len(lengths) == 1 or len(set(digits)) == 1:
+        return False
+    if lengths in _NORTH_AMERICAN:
+        return len(lengths) == 3 or digits[:1] == b"1"
+    if lengths == _LOCAL:
+        return value[3:4] == b"-"
+    if len(lengths) == 2 and value[lengths[0] : lengths[0] + 1] == b".":  # A decimal fraction.
+        return False
+    if digits[:1] == b"0":
+        return True
+    plans = _plans()
+    return plans is not None and plans.match(digits, 0, len(digits)) is not None
 
 
 @lru_cache(maxsize=1)
-def _plans() -> Searcher:
-    """Return the union of the regions' numbering plans, with their national prefix."""
-    import phonenumbers
-
+def _plans() -> Searcher | None:
+    """Return the union of the regions' numbering plans with their prefixes; None without the extra."""
+    try:
+        import phonenumbers
+    except ImportError:
+        return None
     plans = []
     for region in REGIONS:
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-        if metadata is None or metadata.general_desc is None:
+        if metadata is None:
             continue
-        prefix = metadata.national_prefix or ""
         kinds = (metadata.fixed_line, metadata.mobile, metadata.toll_free)
-        plans += [
-            f"(?:{prefix})?(?:{kind.national_number_pattern})"
-            for kind in kinds
-            if kind is not None and kind.national_number_pattern
-        ]
+        patterns = [kind.national_number_pattern for kind in kinds if kind is not None]
+        prefix = metadata.national_prefix or ""
+        plans += [f"(?:{prefix})?(?:{pattern})" for pattern in patterns if pattern]
     return Searcher(("(?:" + "|".join(plans) + r")\z").encode("ascii"))
 
 
@@ -83,53 +109,37 @@ _SHAPES: Final = (
     Shape(
         r"\+[(]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}\b" + _EXTENSION,
         presence=r"\+[(]?[1-9](?:[ ./()-]{0,3}\d){6}",
-        judge=_international,
+        judge=_not_one_digit,
         not_after=b"0123456789",
     ),
     Shape(
         r"\b00[ -]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}\b" + _EXTENSION,
         presence=r"\b00[ -]?[1-9](?:[ ./()-]{0,3}\d){6}",
-        judge=_international,
+        judge=_not_one_digit,
         not_after=b".-",
     ),
     Shape(
-        r"(?:\(\d{3}\) ?|\b(?:1[ .-])?\d{3}[ .-])\d{3}[ .-]\d{4}\b" + _EXTENSION,
-        presence=r"\d{3}[ .-]\d{4}",
-        judge=_grouped,
-        not_after=b".-+0123456789",
-    ),
-    Shape(
-        r"(?:\(0\d{1,5}\)|\b0\d{1,5})[ ./-]{1,3}\d{2,8}(?:[ ./-]\d{2,8}){0,4}\b" + _EXTENSION,
-        presence=r"0\d{1,5}\)?[ ./-]{1,3}\d{2}",
-        judge=_grouped,
+        r"(?:\(\d{1,5}\)|\b\d{1,5})(?:[ ./-]{0,3}\(\d{1,5}\))?(?:[ ./-]{1,3}\d{2,8}){1,4}\b" + _EXTENSION,
+        presence=r"\d\)?[ ./-]{1,3}\d{2}",
+        judge=_national,
+        inner=True,
         not_after=b".-/+0123456789",
+        score=0.8,
     ),
+    Shape(r"\(\d{3}\)\d{3}[ .-]?\d{4}\b" + _EXTENSION, presence=r"\(\d{3}\)\d{3}", score=0.9),
     Shape(
-        r"\b\d{3}[ .-]?\d{3}[ .-]?\d{4}\b" + _EXTENSION,
-        presence=r"\d{3}[ .-]?\d{4}",
-        judge=_grouped,
+        r"\b[01]?\d{10}\b" + _EXTENSION,
+        presence=r"\d{10}",
+        judge=_not_one_digit,
         context=_CONTEXT,
         not_after=b".-+",
+        score=0.6,
     ),
-    Shape(
-        r"\b\d{3}-\d{4}\b" + _EXTENSION,
-        presence=r"\d{3}-\d{4}",
-        judge=_grouped,
-        not_after=b".-+/0123456789",
-        score=0.5,
-    ),
-)
-_PLANNED: Final = Shape(
-    r"[(]?\b\d{2,5}[)]?(?:[ ./-]{1,2}\d{2,8}){1,5}\b" + _EXTENSION,
-    presence=r"\d{2}[)]?[ ./-]{1,2}\d{2}",
-    judge=_planned,
-    not_after=b".-+/0123456789",
-    score=0.7,
 )
 
 PHONE_NUMBER: Final = Recognizer(
     "PHONE_NUMBER",
     "A telephone number, international or as people write national ones.",
     ("+1 415-555-0132", "(415) 555-0132", "+49 30 901820", "030 / 90 18 20"),
-    (*_SHAPES, _PLANNED) if find_spec("phonenumbers") is not None else _SHAPES,
+    _SHAPES,
 )

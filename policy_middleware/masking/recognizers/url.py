@@ -11,7 +11,13 @@ _TOP_LEVEL: Final = (
     "|au|ca|us|me|tv|xyz|site|online|cloud|shop|store|tech|blog|news|ch|at|be|il|za|tr|kr|sg|nz|mx|ar|ie|cz|gr"
     "|hu|ro|ua|bg|hr|sk|si|lt|lv|ee|lu|eu|id|vn|th|ph|my|hk|tw|cl|pe|ly|gl|ws|cc|page|link|live|world|agency"
 )
+_SCHEMES: Final = (
+    r"https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3"
+)
 _TAIL: Final = r"[^\s\"'<>`{}|\\^]"
+_HOST: Final = r"(?i:\b[a-z0-9_][a-z0-9_.-]{0,100}\.(?:" + _TOP_LEVEL + r")\b)"
+_HOST_PRESENCE: Final = r"(?i:[a-z0-9_]\.(?:" + _TOP_LEVEL + r")\b)"
+_WITHIN_HOST: Final = b"@.-"
 _CLOSING: Final = {b")": b"(", b"]": b"["}
 
 
@@ -36,19 +42,18 @@ URL: Final = Recognizer(
     ("https://example.com/a?b=c#d", "www.example.org", "shop.example.co.uk/cart"),
     (
         Shape(
-            r"(?i:\b(?:https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3|jdbc:\w{2,12})://)"
-            + _TAIL,
+            r"(?i:\b(?:" + _SCHEMES + r")://)" + _TAIL,
             presence="://",
             judge=_without_punctuation,
             tail=_TAIL,
         ),
         Shape(
-            r"(?i:\b(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){1,6}(?:"
-            + _TOP_LEVEL
-            + r")\b)(?::\d{1,5})?(?:[/?#]|\b)",
-            presence=r"(?i:[a-z0-9_]\.(?:" + _TOP_LEVEL + r")\b)",
+            _HOST + r"(?::\d{1,5})?[/?#]",
+            presence=_HOST_PRESENCE,
             judge=_without_punctuation,
-            not_after=b"@.-",
+            tail=_TAIL,
+            not_after=_WITHIN_HOST,
         ),
+        Shape(_HOST + r"(?::\d{1,5}\b)?", presence=_HOST_PRESENCE, not_after=_WITHIN_HOST),
     ),
 )

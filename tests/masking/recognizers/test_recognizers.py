@@ -1,0 +1,195 @@
+"""What each built-in recogniser finds, and which look-alikes it leaves alone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from policy_middleware.masking.recognition import RECOGNIZERS, RecognizerError, recognize
+
+REAL = {
+    "EMAIL_ADDRESS": [
+        "john.smith@example.com",
+        "o'brien+news@mail.example.co.uk",
+        "jörg@müller.example",
+        "a@b.co",
+        "x_y%z@xn--mller-kva.example",
+    ],
+    "PHONE_NUMBER": [
+        "+1 415-555-0132",
+        "+41 (0)96 123 45 67",
+        "(415) 555-0132",
+        "415.555.0132 x4587",
+        "001-415-555-0132",
+        "030 / 90 18 20",
+        "06 12 34 56 78",
+        "555-0132",
+    ],
+    "CREDIT_CARD": [
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "5555-5555-5555-4444",
+        "378282246310005",
+        "3530111333300000",
+        "30569309025904",
+        "6011000990139424",
+        "2223003122003222",
+    ],
+    "IBAN_CODE": [
+        "DE89 3704 0044 0532 0130 00",
+        "GB29NWBK60161331926819",
+        "no9386011117947",
+        "MT84MALT011000012345MTLCAST001S",
+    ],
+    "US_SSN": ["536-90-4399", "536 90 4399", "536.90.4399"],
+    "IP_ADDRESS": [
+        "192.168.0.17",
+        "10.0.0.0/8",
+        "2001:db8::8a2e:370:7334",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:192.0.2.128",
+    ],
+    "URL": [
+        "https://example.com/a?b=c#d",
+        "www.example.org",
+        "shop.example.co.uk/cart",
+        "postgres://u:p@db/x",
+    ],
+    "MAC_ADDRESS": ["00:1A:2B:3C:4D:5E", "00-1a-2b-3c-4d-5e", "001a.2b3c.4d5e"],
+    "CRYPTO": [
+        "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
+        "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy",
+        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+    ],
+    "DATE_TIME": [
+        "2024-03-15",
+        "2024-03-15T14:30:00Z",
+        "15.03.2024",
+        "3/15/24",
+        "March 15, 2024",
+        "15 Mar 2024",
+        "3rd of May",
+        "Dec 2023",
+        "2024-03-15 14:30:00+02:00",
+    ],
+    "UK_NHS": ["943 476 5919"],
+    "SECRET": [
+        "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",
+        "AKIAIOSFODNN7EXAMPLE1234",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
+        "xoxb-123456789012-abcdefghijkl",
+    ],
+}
+LOOK_ALIKES = {
+    "EMAIL_ADDRESS": ["@decorator", "a@b", "user@", "3 @ 4.50"],
+    "PHONE_NUMBER": ["2024-03-15", "15.03.2024", "12345", "3.14159265", "000-000-0000"],
+    "CREDIT_CARD": ["4111111111111112", "1234567890123456", "0000000000000000", "4111 1111 1111 1112"],
+    "IBAN_CODE": ["DE88 3704 0044 0532 0130 00", "XX89370400440532013000", "DE89 3704"],
+    "US_SSN": [
+        "000-12-3456",
+        "666-12-3456",
+        "900-12-3456",
+        "536-00-4399",
+        "536-90-0000",
+        "536-90.4399",
+        "536904399",
+    ],
+    "IP_ADDRESS": ["1.2.3", "1.2.3.4.5", "256.1.1.1", "12:30:45", "std::abs", "A::Bad", "::"],
+    "URL": ["e.g. this", "file.txt", "3.14", "Mr.Smith"],
+    "MAC_ADDRESS": ["00:1A:2B:3C:4D", "00:1A:2B-3C:4D:5E", "16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"],
+    "CRYPTO": ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN1", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "0x1234"],
+    "DATE_TIME": ["2024-13-45", "99/99/9999", "1.2.3", "may be", "10.0.0.1", "march on"],
+    "US_PASSPORT": ["912803456", "order 912803456"],
+    "UK_NHS": ["943 476 5918", "9434765919", "111 111 1111"],
+    "SECRET": ["sk-learn-compatible-estimators", "ghp_short", "eyJhbGci", "-----BEGIN PUBLIC KEY-----"],
+}
+
+
+def pairs(table: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(entity, value) for entity, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize(("entity", "value"), pairs(REAL))
+def test_a_real_value_is_found_whole_in_a_sentence(entity: str, value: str) -> None:
+    text = f"It is: {value}, they say."
+
+    assert [text[span.start : span.end] for span in recognize(text, [entity])] == [value]
+
+
+@pytest.mark.parametrize(("entity", "value"), pairs(LOOK_ALIKES))
+def test_a_look_alike_is_left_alone(entity: str, value: str) -> None:
+    assert recognize(f"It is: {value}, they say.", [entity]) == []
+
+
+@pytest.mark.parametrize("entity", sorted(RECOGNIZERS))
+def test_every_recogniser_finds_its_own_examples(entity: str) -> None:
+    for example in RECOGNIZERS[entity].examples:
+        assert recognize(example, [entity]), example
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "value"),
+    [
+        ("US_PASSPORT", "Passport no. A12803456.", "A12803456"),
+        ("US_SSN", "ssn=536904399", "536904399"),
+        ("UK_NHS", "NHS 9434765919", "9434765919"),
+        ("PHONE_NUMBER", "call 4155550132 now", "4155550132"),
+    ],
+)
+def test_a_weak_shape_counts_after_a_word_that_announces_it(entity: str, text: str, value: str) -> None:
+    assert [text[span.start : span.end] for span in recognize(text, [entity])] == [value]
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "value"),
+    [
+        ("CREDIT_CARD", "12 4111 1111 1111 1111", "4111 1111 1111 1111"),
+        ("CREDIT_CARD", "4111 1111 1111 1111 12", "4111 1111 1111 1111"),
+        ("IBAN_CODE", "AB12 DE89 3704 0044 0532 0130 00 and on", "DE89 3704 0044 0532 0130 00"),
+        ("PHONE_NUMBER", "2024 415-555-0132 12", "415-555-0132"),
+        ("EMAIL_ADDRESS", "a@b john@example.com", "john@example.com"),
+    ],
+)
+def test_a_neighbour_never_hides_a_value(entity: str, text: str, value: str) -> None:
+    start = text.index(value)
+
+    assert any(span.start <= start and start + len(value) <= span.end for span in recognize(text, [entity]))
+
+
+@pytest.mark.parametrize(
+    ("entity", "text"),
+    [
+        ("EMAIL_ADDRESS", "john.smith\uff20example.com"),
+        ("EMAIL_ADDRESS", "john.smith\u200b@exam\u00adple.com"),
+        ("EMAIL_ADDRESS", "john.smith@example\u3002com"),
+        ("CREDIT_CARD", "4111\u00a01111\u20091111\u202f1111"),
+        ("CREDIT_CARD", "\uff14" + "\uff11" * 15),
+        ("CREDIT_CARD", "٤١١١١١١١١١١١١١١١"),
+        ("US_SSN", "536\u201190\u20114399"),
+        ("IP_ADDRESS", "⒑0.0.1"),
+    ],
+)
+def test_spelling_a_value_with_other_code_points_does_not_hide_it(entity: str, text: str) -> None:
+    spans = recognize(f"to {text} now", [entity])
+
+    assert [(span.start, span.end) for span in spans] == [(3, 3 + len(text))]
+
+
+def test_a_private_key_is_found_to_its_footer() -> None:
+    body = "\n".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2 for _ in range(30))
+    text = f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY----- and prose"
+
+    spans = recognize(text, ["SECRET"])
+
+    assert spans[0].start == 0
+    assert all(later.start == earlier.end for earlier, later in pairwise(spans))
+    assert spans[-1].end == text.index("-----END")
+
+
+def test_an_unknown_entity_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(RecognizerError, match="'PERSON' is not a known entity; known: CREDIT_CARD"):
+        recognize("x", ["PERSON"])

@@ -1,0 +1,115 @@
+"""A text masked in parts is the text masked whole, for every way of cutting it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy_middleware.masking.pattern_admission import custom_recognizer
+from policy_middleware.masking.recognition import RECOGNIZERS
+from policy_middleware.masking.scanner import LONGEST_MATCH
+from policy_middleware.masking.text_masking import TextMasker
+from policy_middleware.masking.text_stream import MOST_HELD
+from policy_middleware.model.errors import MaskError
+
+
+class Replace:
+    """Writes the entity's name."""
+
+    strictness = 1
+
+    def text(self, value: str, entity: str) -> str:
+        assert value
+        return f"<{entity}>"
+
+
+CUSTOM = custom_recognizer("CUSTOMER", r"K\d{3,8}(?:-[a-zä]{1,4})?")
+MASKER = TextMasker(dict.fromkeys((*RECOGNIZERS, "CUSTOMER"), Replace()), [CUSTOM])
+PARTS = [
+    *(example for recognizer in RECOGNIZERS.values() for example in recognizer.examples),
+    *("12 ", "4111 ", "\u200b", "\u2488", "\uff11", "\ufb01", "é", "日本", "passport ", "ssn ", "a" * 70),
+    *(" ", "  ", "\n", ". ", "(", ")", "@", "hello", "-", "1", ".com", "::", "+", '"', "<", "http://", "K12"),
+    *("K123-ä", "x" * (LONGEST_MATCH + 10), "1.", "2024-", "Mar", "eyJ", "\0", "_", "/", "\ud800"),
+]
+TEXTS = st.lists(
+    st.one_of(st.sampled_from(PARTS), st.text(alphabet="ab1.@-: +(_é", max_size=6)), max_size=20
+).map("".join)
+
+
+def streamed(text: str, lengths: list[int]) -> tuple[str, Counter[str]]:
+    stream = MASKER.stream()
+    pieces, at, turn = [], 0, 0
+    while at < len(text):
+        length = lengths[turn % len(lengths)]
+        pieces.append(stream.feed(text[at : at + length]))
+        at, turn = at + length, turn + 1
+    pieces.append(stream.close())
+    return "".join(pieces), stream.findings
+
+
+@settings(max_examples=120, deadline=None)
+@given(TEXTS, st.lists(st.integers(1, 60), min_size=1, max_size=12))
+def test_a_stream_equals_the_whole_however_it_is_cut(text: str, lengths: list[int]) -> None:
+    whole = MASKER.mask(text)
+
+    assert streamed(text, lengths) == (whole.text, whole.findings)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TEXTS, max_size=6))
+def test_many_texts_at_once_are_masked_as_each_by_itself(texts: list[str]) -> None:
+    assert MASKER.mask_all(texts) == [MASKER.mask(text) for text in texts]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=20))
+def test_masking_twice_changes_nothing_where_words_are_apart(parts: list[str]) -> None:
+    once = MASKER.mask(" ".join(parts)).text
+
+    assert MASKER.mask(once).text == once
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS)
+def test_what_is_not_detected_is_not_masked(text: str) -> None:
+    if not MASKER.detects(text):
+        assert MASKER.mask(text).text == text
+
+
+def test_an_address_over_six_tokens_never_shows() -> None:
+    stream = MASKER.stream()
+    tokens = ["Ask ", "jo", "hn.sm", "ith", "@exa", "mple", ".com", " today"]
+
+    sent = [stream.feed(token) for token in tokens]
+
+    assert sent[:1] == ["Ask "]
+    assert sent[1:7] == [""] * 6
+    assert "".join(sent) + stream.close() == "Ask <EMAIL_ADDRESS> today"
+
+
+def test_an_endless_value_is_masked_in_pieces_and_holds_back_a_bounded_number_of_characters() -> None:
+    stream = MASKER.stream()
+    most = 0
+    sent = stream.feed("https://example.com/")
+    for _ in range(500):
+        sent += stream.feed("abcdefghij")
+        most = max(most, stream.held)
+    sent += stream.close()
+
+    assert most <= 2 * LONGEST_MATCH
+    assert set(sent.replace("<URL>", "")) == set()
+    assert stream.findings["URL"] == -(-5020 // LONGEST_MATCH)
+
+
+def test_a_value_swollen_by_invisible_characters_ends_the_stream() -> None:
+    stream = MASKER.stream()
+    stream.feed("john@exam")
+
+    with pytest.raises(MaskError, match="held back"):
+        stream.feed("\u200b" * (MOST_HELD + 1) + "p")
+    with pytest.raises(MaskError, match="closed"):
+        stream.feed("le.com")
+    assert stream.close() == ""
