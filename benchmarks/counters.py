@@ -136,7 +136,7 @@ def edges(url: str, seconds: float) -> tuple[int, int, int, int]:
 
 
 def _clock(client: redis.Redis) -> int:
-    seconds, microseconds = client.time()  # type: ignore[misc]  # of a synchronous client
+    seconds, microseconds = client.time()
     return int(seconds) * 1_000_000 + int(microseconds)
 
 

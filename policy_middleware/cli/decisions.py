@@ -147,6 +147,11 @@ def _fields(decision: PolicyDecision) -> dict[str, object]:
         )
     for needed in decision.obligations.approvals:
         fields["needs"] = f"{counted(needed.approval.required, 'approval')} for {needed.rule_id}"
+    if decision.facts:
+        fields["counted"] = "\n".join(
+            f"{'unknown' if number is None else number} is the {name}"
+            for name, number in decision.facts.items()
+        )
     if decision.observed:
         fields["observed"] = ", ".join(
             f"{rule.rule_id} would {rule.effect.value}" for rule in decision.observed
@@ -183,6 +188,7 @@ def _decision(decision: PolicyDecision) -> dict[str, object]:
             {"document": rule.document, "rule_id": rule.rule_id, "effect": rule.effect.value}
             for rule in decision.observed
         ],
+        "facts": dict(decision.facts),
         "revisions": dict(decision.revisions),
     }
 

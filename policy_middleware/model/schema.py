@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from policy_middleware.model.canonical_form import RULE_ALIASES
 from policy_middleware.model.conditions import Operator
-from policy_middleware.model.count_parser import COMPARISONS, COUNTED
+from policy_middleware.model.count_parser import COMPARISONS, COUNTED, MOST_COUNTED
 from policy_middleware.model.document_consistency import BELONGS_TO
 from policy_middleware.model.document_models import DEFINITION, DocumentModel
 from policy_middleware.model.effect import Effect
@@ -171,14 +171,34 @@ def _conditions() -> Schema:
         },
         "count": {
             "type": "object",
-            "description": "How often something happened (documents that use it are refused for now).",
+            "description": "How often something happened: one of effect, rule, event, and one comparison.",
             "properties": {
-                "per": {"type": "array", "items": {"$ref": "#/$defs/attribute"}, "minItems": 1},
-                "within": {"type": "string", "pattern": f"^{DURATION.pattern}$"},
-                "effect": {"enum": [effect.value for effect in Effect]},
-                "rule": {"type": "string", "minLength": 1},
-                "event": {"type": "string", "minLength": 1},
-                **{name: {"type": "integer", "minimum": 0} for name in COMPARISONS},
+                "per": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/attribute"},
+                    "minItems": 1,
+                    "description": "Attributes that are counted apart.",
+                },
+                "within": {
+                    "type": "string",
+                    "pattern": f"^{DURATION.pattern}$",
+                    "description": "The time that is looked back.",
+                },
+                "effect": {
+                    "enum": [effect.value for effect in Effect],
+                    "description": "Decisions with this effect, but for the rule's own.",
+                },
+                "rule": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "Decisions of another rule of this document.",
+                },
+                "event": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "What the application tells by `enforcer.record`.",
+                },
+                **{name: {"type": "integer", "minimum": 0, "maximum": MOST_COUNTED} for name in COMPARISONS},
             },
             "required": ["per", "within"],
             "allOf": [

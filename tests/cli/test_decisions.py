@@ -195,3 +195,18 @@ def test_a_directory_can_be_asked(shell: Shell, tmp_path: Path) -> None:
     shell.write("acme.json", POLICY)
     said = ask(shell, "eval", {"role": "reader", "action": "x"}, "--store", f"file://{tmp_path}")
     assert said.code == 0
+
+
+def test_what_was_counted_is_told(shell: Shell) -> None:
+    count = {"effect": "deny", "per": ["subject.id"], "within": "1h", "gte": 3}
+    rule = {"id": "locked", "when": {"count": count}, "effect": "deny", "reason": "Locked out."}
+    path = shell.write("acme.json", {**POLICY, "rules": [rule, *POLICY["rules"]]})
+    asked = {"role": "reader", "action": "x", "user": "ann"}
+    what = "count of effect deny per subject.id within 1h except acme/locked"
+    assert f"0 is the {what}" in ask(shell, "eval", asked, "--policy", path).out
+    assert ask(shell, "eval", asked, "--policy", path, "-o", "json").data["facts"] == {what: 0}
+    assert f"{what} is 0; gte 3 is false" in ask(shell, "explain", asked, "--policy", path).out.replace(
+        "\n", " "
+    )
+    nobody = {"role": "reader", "action": "x"}
+    assert f"unknown is the {what}" in ask(shell, "eval", nobody, "--policy", path).out
