@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,11 +32,14 @@ STEADY: Final = 8
 
 ANA: Final = Person("ana", "analyst", "acme")
 SAM: Final = Person("sam", "support", "acme")
+FAY: Final = Person("fay", "finance", "acme")
 MIA: Final = Person("mia", "manager", "globex")
 
 CUSTOMER: Final = ("GET", "/customers/c1")
 ASSISTANT: Final = ("POST", "/assistant/answer")
 EXPORT: Final = ("POST", "/reports/export?rows=5000")
+REFUND: Final = ("POST", "/customers/c1/refunds")
+AMOUNT: Final = {"amount": 640}
 QUESTION: Final = {"question": "What does Ada owe us?"}
 
 
@@ -47,6 +51,7 @@ def walk(service: Service, transcript: Transcript, store: redis.Redis) -> None:
     masked = hides("ada@example.com")
     transcript.step("mask", service, SAM, *ASSISTANT, QUESTION, status=200, holds=masked)
     approve_and_replay(service, transcript)
+    wait_for_two(service, transcript)
     lock_out(service, transcript)
     reload(service, transcript, store)
 
@@ -63,6 +68,47 @@ def approve_and_replay(service: Service, transcript: Transcript) -> None:
     transcript.step("approved, but for another request", service, ANA, *other, headers=approval, status=422)
     transcript.step("replay", service, ANA, *EXPORT, headers=approval, status=200)
     transcript.step("replay, a second time", service, ANA, *EXPORT, headers=approval, status=409)
+
+
+def wait_for_two(service: Service, transcript: Transcript) -> None:
+    """Have a client wait while one person approves in the inbox and another one on the command line."""
+    parked = transcript.step("two people have to approve", service, SAM, *REFUND, AMOUNT, status=202)
+    approval_id = parked.headers.get("x-approval-id", "none")
+    with ThreadPoolExecutor(1) as clients:
+        waiting = clients.submit(wait_and_replay, service, parked)
+        page = f"/_policy/inbox/requests/acme/{approval_id}"
+        transcript.say(f"fay of finance opens {service.url}{page} and presses Approve")
+        sent = service.send_form(FAY, f"{page}/approve", {"comment": "The parcel came back."})
+        transcript.expect("approved once, in the inbox", sent == 303, f"{sent}")
+        decide = (
+            "approvals",
+            "approve",
+            approval_id,
+            "--tenant",
+            "acme",
+            "--as",
+            "finn",
+            "--role",
+            "finance",
+        )
+        transcript.say(f"policyctl {' '.join(decide)}")
+        policyctl(service.environment["POLICY_STORE_URL"], *decide)
+        answer = waiting.result(60)
+    transcript.expect(
+        "the waiting client has its answer", answer.status == 201, f"{answer.status} {answer.body}"
+    )
+
+
+def wait_and_replay(service: Service, parked: Answer) -> Answer:
+    """Look at the status until somebody has decided, then send the request once more with its approval."""
+    status = parked.headers["location"]
+
+    def decided() -> bool:
+        found = service.ask(SAM, "GET", status).body
+        return isinstance(found, dict) and found["task"]["status"] != "pending"
+
+    eventually(decided, timeout=60)
+    return service.ask(SAM, *REFUND, AMOUNT, {"X-Approval-Id": parked.headers["x-approval-id"]})
 
 
 def lock_out(service: Service, transcript: Transcript) -> None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
 from examples import company
+from examples.approvers import approver
 from policy_middleware import PolicyEnforcer, policy_action
 from policy_middleware.attributes import header, query
 from policy_middleware_fastapi import PolicyMiddleware
@@ -39,6 +40,7 @@ app.add_middleware(
     subject=header("X-User"),
     roles=header("X-Roles"),
     attributes={"resource.rows": query("rows", type=int)},
+    approver=approver,
 )
 
 

@@ -8,6 +8,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from examples import company
+from examples.approvers import approver
 from policy_middleware import policy_action
 from policy_middleware.attributes import header, query
 from policy_middleware_flask import PolicyMiddleware
@@ -20,6 +21,7 @@ app.config.update(
     POLICY_SUBJECT=header("X-User"),
     POLICY_ROLES=header("X-Roles"),
     POLICY_ATTRIBUTES={"resource.rows": query("rows", type=int)},
+    POLICY_APPROVER=approver,
 )
 PolicyMiddleware(app)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlencode
 
 from tests.servers import free_port
 from tests.waiting import eventually
@@ -129,6 +130,22 @@ class Service:
         fields = {name.lower(): value for name, value in response.getheaders()}
         is_json = fields.get("content-type", "").partition(";")[0].endswith("json")
         return Answer(response.status, fields, json.loads(received) if is_json else received.decode())
+
+    def send_form(self, person: Person, path: str, fields: Mapping[str, str]) -> int:
+        """Send a form as the browser of `person` does from a page of this service; return the status."""
+        sent = {
+            **person.headers,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Sec-Fetch-Site": "same-origin",
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("POST", path, urlencode(fields), sent)
+            response = connection.getresponse()
+            response.read()
+            return response.status
+        finally:
+            connection.close()
 
     def decision(self, decision_id: str) -> Mapping[str, object] | None:
         """Find a decision record in what the service logged; None while it is not written yet."""

@@ -62,6 +62,14 @@ class Transcript:
             self._unexpected.append(f"{self._chapter}: {title}: {answer.status} instead of {status}")
         return answer
 
+    def expect(self, title: str, expected: bool, found: str) -> None:
+        """Print what was found out between two requests; `expected` says whether it should be so."""
+        self._steps += 1
+        print(f"\n{'ok' if expected else 'UNEXPECTED'}  {title}")
+        print(_line("<", found), flush=True)
+        if not expected:
+            self._unexpected.append(f"{self._chapter}: {title}: {found}")
+
     def close(self) -> int:
         """Print the balance; return 0 when every step was as expected, else 1."""
         print(f"\n{self._steps - len(self._unexpected)} of {self._steps} steps as expected")

@@ -20,4 +20,5 @@ POLICY_MIDDLEWARE = {
     "SUBJECT": header("X-User"),
     "ROLES": header("X-Roles"),
     "ATTRIBUTES": {"resource.rows": query("rows", type=int)},
+    "APPROVER": "examples.approvers.approver",
 }
