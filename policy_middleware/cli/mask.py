@@ -60,7 +60,7 @@ def mask() -> None:
 @click.option(
     "--entities",
     metavar="NAMES",
-    help="What to look for, separated by commas, each with or without an operator: EMAIL_ADDRESS,US_SSN=hash. "
+    help="What to look for, separated by commas, with or without an operator: EMAIL_ADDRESS,US_SSN=hash. "
     "Without anything: all that is recognised.",
 )
 @click.option(
@@ -227,7 +227,7 @@ def _coloured(pieces: Iterable[Piece]) -> Text:
             continue
         style = styles.setdefault(piece.entity, _STYLES[len(styles) % len(_STYLES)])
         text.append(shown, style)
-        text.append(f" {_label(piece.entity)} ", f"dim {style}")
+        text.append(f"[{_label(piece.entity)}]", f"dim {style}")
     return text
 
 

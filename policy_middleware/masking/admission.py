@@ -1,4 +1,4 @@
-"""Whether the masks of a document can be applied here: asked before it takes effect, not when a body waits."""
+"""Whether the masks of a document can be applied here, asked before it takes effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields of ordinary JSON bodies masked at the speed of orjson; whatever is not ordinary is left to `json_body`.
+"""Fields of ordinary JSON bodies masked at the speed of orjson; what is not ordinary is left to `json_body`.
 
 Two ways, each proved right for the body at hand before anything is written:
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
@@ -33,6 +33,7 @@ _ESCAPED: Final = re.compile(rb'\\u[^"\\]*+(?:\\.[^"\\]*+)*+"' + _SPACE + rb"(:?
 """From an escape to the end of its string, and the colon that makes a key of it."""
 _STYLES: Final = (b':"', b': "')
 _LOOKED_AT: Final = 256
+_MISSING: Final = object()
 _REDACTED: Final[dict[type, object]] = {str: REDACTED_TEXT, int: 0, float: 0, bool: False, type(None): None}
 
 
@@ -43,26 +44,41 @@ class _Field:
     parents: tuple[FieldStep, ...] | None
     key: str
     treatment: Treatment
+    needle: bytes
+    """How the key stands in a body."""
+    constants: Mapping[type, object] | None
+    """What values of each type become, where that does not depend on the value."""
+    starts: Sequence[tuple[bytes, bytes]]
+    """How the key and the beginning of a text stand in a body, and what is written up to its end."""
 
-    @property
-    def needle(self) -> bytes:
-        return b'"' + self.key.encode() + b'"'
+    @classmethod
+    def of(cls, parents: tuple[FieldStep, ...] | None, key: str, treatment: Treatment) -> _Field:
+        """Return the field with what follows from the rest."""
+        needle = b'"' + key.encode() + b'"'
+        redacts = treatment.operator.__class__ is Redact and not treatment.replaces_whole
+        starts = [
+            (needle + style, needle + style + REDACTED_TEXT.encode() + b'"') for style in _STYLES if redacts
+        ]
+        return cls(parents, key, treatment, needle, _REDACTED if redacts else None, starts)
 
 
 class FieldPlan:
     """What to do with bodies under some paths; made once, and shared by threads."""
 
-    __slots__ = ("_any_depth", "_drops", "_fields", "_groups")
+    __slots__ = ("_any_depth", "_by_key", "_drops", "_groups")
 
     def __init__(self, fields: Sequence[_Field]) -> None:
-        self._fields = fields
+        self._by_key = [*{field.key: field for field in fields}.values()]
         self._any_depth = any(field.parents is None for field in fields)
         self._drops = any(field.treatment.drops for field in fields)
-        groups: dict[tuple[FieldStep, ...], list[tuple[str, Treatment]]] = {}
+        groups: dict[tuple[FieldStep, ...], list[_Field]] = {}
         for field in fields:
             if field.parents is not None:
-                groups.setdefault(field.parents, []).append((field.key, field.treatment))
-        self._groups = [(parents, tuple(keys)) for parents, keys in groups.items()]
+                groups.setdefault(field.parents, []).append(field)
+        self._groups = [
+            (parents, [(field.key, field.constants, field.treatment) for field in below])
+            for parents, below in groups.items()
+        ]
 
     @classmethod
     def of(cls, paths: Sequence[tuple[tuple[FieldStep, ...], Treatment]]) -> FieldPlan | None:
@@ -96,17 +112,22 @@ class FieldPlan:
             for node in _nodes(tree, parents):
                 if node.__class__ is not dict:
                     continue
-                for key, treatment in keys:
-                    if key not in node:
+                for key, constants, treatment in keys:
+                    value = node.get(key, _MISSING)
+                    if value is _MISSING:
                         continue
-                    if treatment.drops:
-                        del node[key]
-                    else:
-                        value = node[key]
-                        if isinstance(value, (dict, list)) and not treatment.nullifies:
-                            return None
-                        node[key] = _treated(value, treatment)
                     count += 1
+                    if constants is not None:
+                        written = constants.get(value.__class__, _MISSING)
+                        if written is _MISSING:
+                            return None
+                        node[key] = written
+                    elif treatment.drops:
+                        del node[key]
+                    elif isinstance(value, (dict, list)) and not treatment.nullifies:
+                        return None
+                    else:
+                        node[key] = _treated(value, treatment)
         return (orjson.dumps(tree) + end if count else body), count
 
     def _spliced(self, tree: Any, body: bytes) -> tuple[bytes, int] | None:
@@ -116,10 +137,10 @@ class FieldPlan:
         expected: dict[str, int] = {}
         for parents, keys in self._groups:
             nodes = [node for node in _nodes(tree, parents) if node.__class__ is dict]
-            for key, _ in keys:
+            for key, _, _ in keys:
                 expected[key] = expected.get(key, 0) + sum([key in node for node in nodes])
         total = 0
-        for field in {field.key: field for field in self._fields}.values():
+        for field in self._by_key:
             spliced = _in_text(body, field, escapes)
             if spliced is None:
                 return None
@@ -136,13 +157,12 @@ def _in_text(body: bytes, field: _Field, escapes: bool) -> tuple[bytes, int] | N
     occurrences = body.count(needle)
     if not occurrences:
         return body, 0
-    if not escapes and treatment.operator.__class__ is Redact and not treatment.replaces_whole:
-        for style in _STYLES:
-            start = needle + style
-            if body.count(start) == occurrences:
-                first, *rest = body.split(start)
-                written = start + REDACTED_TEXT.encode() + b'"'
-                return written.join([first, *[piece.partition(b'"')[2] for piece in rest]]), occurrences
+    if not escapes:
+        for start, written in field.starts:
+            pieces = body.split(start)
+            if len(pieces) == occurrences + 1:
+                pieces[1:] = [piece.partition(b'"')[2] for piece in pieces[1:]]
+                return written.join(pieces), occurrences
     pieces = body.split(needle)
     count = 0
     for number in range(1, len(pieces)):
@@ -179,8 +199,8 @@ def _children(node: Any) -> Iterator[Any]:
 
 
 def _treated(value: Any, treatment: Treatment) -> object:
-    if treatment.operator.__class__ is Redact:
-        return None if treatment.nullifies else _REDACTED[value.__class__]
+    if treatment.nullifies:
+        return None
     if value.__class__ is str:
         text = treatment.operator.text(value, FIELD)
         if text == value or text.isascii():
@@ -196,8 +216,8 @@ def _field(steps: tuple[FieldStep, ...], treatment: Treatment) -> _Field | None:
     if json.dumps(key, ensure_ascii=False)[1:-1] != key:
         return None
     if parents == [Wildcard.ANY_DEPTH]:
-        return None if treatment.drops else _Field(None, key, treatment)
-    return None if Wildcard.ANY_DEPTH in parents else _Field(tuple(parents), key, treatment)
+        return None if treatment.drops else _Field.of(None, key, treatment)
+    return None if Wildcard.ANY_DEPTH in parents else _Field.of(tuple(parents), key, treatment)
 
 
 def _may_meet(one: _Field, other: _Field) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from policy_middleware.masking.json_body import check_strict
@@ -25,7 +26,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
-    """Return valid JSON with everything masked that `texts` finds in a string, a key or the spelling of a number.
+    """Return valid JSON with everything masked that `texts` finds in strings, keys and spellings of numbers.
 
     A string that holds something is written anew, a number becomes 0; every other character stays.
     """
@@ -37,11 +38,11 @@ def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
     parts = _TOKEN.split(text)
     tokens = list(dict.fromkeys(parts[1::2]))
     replaced: dict[str, str] = {}
-    found_in: dict[str, Counter[str]] = {}
+    found_in: dict[str, Iterable[tuple[str, int]]] = {}
     for token, masked in zip(tokens, texts.mask_all([_decoded(token) for token in tokens]), strict=True):
         if masked.findings:
             replaced[token] = _literal(token, masked.text)
-            found_in[token] = Counter(masked.findings)
+            found_in[token] = tuple(masked.findings.items())
     if not replaced:
         return text, findings
     for number in range(1, len(parts), 2):
@@ -49,7 +50,8 @@ def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
         written = replaced.get(token)
         if written is not None:
             parts[number] = written
-            findings.update(found_in[token])
+            for entity, count in found_in[token]:
+                findings[entity] += count
     return "".join(parts), findings
 
 

@@ -99,7 +99,7 @@ class Masker:
     def from_spec(cls, spec: MaskSpec | Mapping[str, object], *, tenant_key: bytes | None = None) -> Masker:
         """Return the masker of `spec` (what a policy says, or a rule's `mask` object), compiled once.
 
-        `tenant_key` is the secret of `hash`, `tokenize`, `date_shift` and `encrypt`, at least 16 bytes. Raises
+        `tenant_key` is the secret of keyed operators, at least 16 bytes. Raises
         what the constructor raises.
         """
         if not isinstance(spec, MaskSpec):
@@ -129,15 +129,15 @@ class Masker:
         """Return `body` masked; what is not masked stays byte for byte, a clean body is handed back.
 
         A body that is compressed, as a Content-Encoding of `headers` says, is decoded and stays so. Raises
-        MaskError unless it is what its `content_type` says and can be masked. JSON is strict JSON without a byte order mark; values under a
-        masked path are masked leaf by leaf (keys and lengths stay readable) but for `nullify` and `drop`. With
-        duplicate keys every occurrence is masked. Masking a masked body changes nothing, except dates under
-        `date_shift`.
+        MaskError unless it is what its `content_type` says and can be masked: JSON is strict JSON without a
+        byte order mark. Values under a masked path are masked leaf by leaf (keys and lengths stay readable)
+        but for `nullify` and `drop`; with duplicate keys every occurrence is masked. Masking a masked body
+        changes nothing, except dates under `date_shift`.
         """
-        codings = codings_of(value for name, value in headers if name.lower() == "content-encoding")
-        if codings:
+        if headers:
+            codings = codings_of(value for name, value in headers if name.lower() == "content-encoding")
             body = decode(body, codings, limit=LONGEST_DECODED)
-        media = media_type(content_type)
+        media = _media_type(content_type)
         if media.kind is Kind.JSON and media.charset == "utf-8":
             return self.mask_json(body)
         rules = self.rules()
@@ -146,15 +146,19 @@ class Masker:
 
     def mask_json(self, body: bytes) -> MaskedBody:
         """Return JSON in UTF-8 masked; raises MaskError for anything else."""
+        if self._plan is not None and self._texts is None:
+            fast = self._plan.apply(body)
+            if fast is not None:
+                return MaskedBody(*fast)
         masked, count, entities = self.mask_json_text(_decoded(body), body)
         return MaskedBody(
             body if masked is None else masked.encode(), count + entities.total(), dict(entities)
         )
 
     def mask_json_text(self, text: str, body: bytes | None = None) -> tuple[str | None, int, Counter[str]]:
-        """Return a JSON text masked (None: as it is), the number of fields masked and what was recognised.
+        """Return a JSON text masked (None: as it is), how many fields were masked and what was found.
 
-        `body` is the same text in UTF-8, for who has it already. Raises MaskError for what is not strict JSON.
+        `body` is the same text in UTF-8, for who has it. Raises MaskError for what is not strict JSON.
         """
         body = text.encode() if body is None else body
         masked, count, keeping = text, 0, None
@@ -197,7 +201,7 @@ class Masker:
         return MaskedHeader(_one_line(operator.text(value, FIELD)), 1)
 
     def stream(self, content_type: str, *, limit: int = LONGEST_HELD) -> StreamMask:
-        """Return a masker for a body that arrives in parts: `feed(chunk)` and `close()` return what may leave.
+        """Return a masker of a body in parts: `feed(chunk)` and `close()` return what may leave.
 
         Raises MaskError for a type that has to be complete before it can be masked. At most `limit` bytes of
         one line or event are held.
@@ -224,6 +228,9 @@ class Masker:
             return rewrite(text, self._selector.root(), keeping)
         except RecursionError:
             raise MaskError("the body is nested too deeply for the stack the application left") from None
+
+
+_media_type = lru_cache(maxsize=256)(media_type)
 
 
 @lru_cache(maxsize=1024)

@@ -47,7 +47,7 @@ class Custom:
         return cls(strictness, name, function)
 
     def text(self, value: str, entity: str) -> str:
-        """Return what the function returns; raises MaskError, which tells nothing of the value, if it fails."""
+        """Return what the function returns; raises MaskError, which tells nothing of the value, if not text."""
         try:
             written: object = self.function(value, entity)
         except Exception as error:

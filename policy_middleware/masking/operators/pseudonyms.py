@@ -16,7 +16,7 @@ from policy_middleware.masking.keys import purpose_key
 
 _CHECK_BYTES = 5
 _ALPHABET = "[a-z2-7]"
-"""Base32 without padding in lower case: one word of letters and digits, in which no recogniser finds anything."""
+"""Base32 in lower case, without padding: one word, in which no recogniser finds anything."""
 
 
 @dataclass(frozen=True, slots=True)
