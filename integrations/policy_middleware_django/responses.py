@@ -39,7 +39,8 @@ def own_stream(step: RespondStream) -> StreamingHttpResponse:
 def mask(step: ProceedMasked, response: HttpResponseBase, *, by_asgi: bool) -> None:
     """Mask a response in place, or refuse it in place without one byte of the original."""
     try:
-        step.mask.open(response.status_code, list(response.items()))
+        whole = not isinstance(response, StreamingHttpResponse)
+        step.mask.open(response.status_code, list(response.items()), whole=whole)
         if not isinstance(response, StreamingHttpResponse):
             step.mask.feed(_content(response))
         elif not step.mask.streams:
@@ -63,7 +64,8 @@ def mask(step: ProceedMasked, response: HttpResponseBase, *, by_asgi: bool) -> N
 async def mask_async(step: ProceedMasked, response: HttpResponseBase) -> None:
     """Do what `mask` does, without holding the event loop."""
     try:
-        step.mask.open(response.status_code, list(response.items()))
+        whole = not isinstance(response, StreamingHttpResponse)
+        step.mask.open(response.status_code, list(response.items()), whole=whole)
         if isinstance(response, StreamingHttpResponse):
             if step.mask.streams:
                 await _begin_async(step, response)

@@ -150,8 +150,11 @@ class ResponseMask:
         """True when the response leaves while it arrives."""
         return self._stream is not None
 
-    def open(self, status: int, headers: Sequence[Header]) -> None:
-        """Take status and headers; raises MaskError at once when no such response can be masked."""
+    def open(self, status: int, headers: Sequence[Header], *, whole: bool = False) -> None:
+        """Take status and headers; raises MaskError at once when no such response can be masked.
+
+        With `whole` the body is there already, so nothing is streamed.
+        """
         self._forget(None)
         self._rules = self._masker.rules()
         self._status = status
@@ -160,6 +163,8 @@ class ResponseMask:
             self._discards = self._is_discarded()
             if not self._discards:
                 self._check_declared_body()
+                if not whole:
+                    self._begin_stream()
         self._check()
 
     def head(self) -> MaskedHead:
@@ -243,8 +248,8 @@ class ResponseMask:
     def _failing_closed(self) -> Iterator[None]:
         """Let go of every original byte on any error.
 
-        Only a MaskError goes on. Any other may carry the text along (a recogniser's, an operator's), so it ends
-        here, and the caller raises one of its own that has no memory of it.
+        Only a MaskError goes on. Any other may carry the text along (a recogniser's, an operator's), so it
+        ends here, and the caller raises one of its own that has no memory of it.
         """
         try:
             yield
@@ -296,7 +301,11 @@ class ResponseMask:
             check_maskable(self._rules, self._media_type().kind)
         if any(_exceeds(length, self._max_body) for length in lengths):
             raise MaskError(self._too_long())
-        if codings or not values_of(self._headers, "content-type"):
+
+    def _begin_stream(self) -> None:
+        """Mask the body while it arrives, if that can be done with what the headers say."""
+        lengths = values_of(self._headers, "content-length")
+        if codings_of(values_of(self._headers, "content-encoding")):
             return
         try:
             media = self._media_type()

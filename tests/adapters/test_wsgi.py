@@ -269,7 +269,7 @@ def test_an_endless_stream_is_refused_and_closed(policed: Policed) -> None:
 
 def test_an_unmaskable_start_is_refused_before_the_body_is_made(policed: Policed) -> None:
     body = Body(AssertionError("the body was asked for"))
-    received = call(policed(answering(body, [("Content-Type", "text/event-stream")]), MASK_ALL))
+    received = call(policed(answering(body, [("X-Sendfile", "/srv/report.json")]), MASK_ALL))
     assert (received.status, body.closed) == ("502 Bad Gateway", 1)
 
 

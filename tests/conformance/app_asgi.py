@@ -29,6 +29,7 @@ from .harness import (
     Setup,
     document,
 )
+from .traps import EVERY
 
 
 @dataclass
@@ -159,6 +160,17 @@ class _Exchange:
         await connection.send({"type": "http.response.body", "body": EVENT, "more_body": True})
         await connection.send({"type": "http.response.body"})
 
+    async def trap(self, connection: _Connection, name: str) -> None:
+        trap = EVERY[name]
+        self.journal.append(f"trap {name}")
+        headers = dict(trap.headers)
+        if not trap.streamed:
+            headers["content-length"] = str(sum(map(len, trap.parts)))
+        await connection.start(trap.status, None, headers)
+        for chunk in trap.chunks():
+            await connection.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await connection.send({"type": "http.response.body"})
+
     async def picture(self, connection: _Connection) -> None:
         self.journal.append("picture")
         await connection.answer(200, "image/png", PICTURE)
@@ -192,6 +204,7 @@ _TABLE = [
     ("/plain/([^/]+)", "GET", "plain"),
     ("/stream", "GET", "stream"),
     ("/events", "GET", "events"),
+    ("/trap/([^/]+)", "GET", "trap"),
     ("/picture", "GET", "picture"),
     ("/large", "GET", "large"),
     ("/file", "GET", "file"),

@@ -43,6 +43,7 @@ from .harness import (
     Setup,
     document,
 )
+from .traps import EVERY
 
 configure()
 
@@ -125,6 +126,20 @@ class Views:
 
         return StreamingHttpResponse(self._streamed(parts()), content_type="text/event-stream")
 
+    def trap(self, request: HttpRequest, name: str) -> HttpResponseBase:
+        trap = EVERY[name]
+        self.journal.append(f"trap {name}")
+        response: HttpResponseBase
+        if trap.streamed:
+            response = StreamingHttpResponse(self._streamed(trap.chunks()), status=trap.status)
+        else:
+            response = HttpResponse(b"".join(trap.parts), status=trap.status)
+        if "Content-Type" not in trap.headers:
+            del response.headers["Content-Type"]
+        for name_of, value in trap.headers.items():
+            response.headers[name_of] = value
+        return response
+
     def picture(self, request: HttpRequest) -> HttpResponse:
         self.journal.append("picture")
         return HttpResponse(PICTURE, "image/png")
@@ -173,6 +188,7 @@ class Views:
             path("plain/<name>", self._only("GET", self.plain)),
             path("stream", self._only("GET", self.stream)),
             path("events", self._only("GET", self.events)),
+            path("trap/<name>", self._only("GET", self.trap)),
             path("picture", self._only("GET", self.picture)),
             path("large", self._only("GET", self.large)),
             path("file", self._only("GET", self.file)),

@@ -30,6 +30,7 @@ from .harness import (
     Setup,
     document,
 )
+from .traps import EVERY
 
 
 def application(journal: list[str]) -> Flask:
@@ -80,6 +81,13 @@ def application(journal: list[str]) -> Flask:
             yield EVENT
 
         return Response(parts(), content_type="text/event-stream")
+
+    @app.get("/trap/<name>")
+    def trap(name: str) -> Response:
+        trap = EVERY[name]
+        journal.append(f"trap {name}")
+        body = trap.chunks() if trap.streamed else b"".join(trap.parts)
+        return Response(body, trap.status, headers=dict(trap.headers))
 
     @app.get("/picture")
     def picture() -> Response:

@@ -36,6 +36,7 @@ from .harness import (
     Setup,
     document,
 )
+from .traps import EVERY, AsyncChunks
 
 
 class Parts:
@@ -127,6 +128,14 @@ class Handlers:
     async def events(self, request: Request) -> Response:
         return StreamingResponse(Parts(self.journal, ["events"], [EVENT]), media_type="text/event-stream")
 
+    async def trap(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        trap = EVERY[name]
+        self.journal.append(f"trap {name}")
+        if trap.streamed:
+            return StreamingResponse(AsyncChunks(trap), trap.status, dict(trap.headers))
+        return Response(b"".join(trap.parts), trap.status, dict(trap.headers))
+
     async def picture(self, request: Request) -> Response:
         self.journal.append("picture")
         return Response(PICTURE, media_type="image/png")
@@ -165,6 +174,7 @@ class Handlers:
             ("/plain/{name}", self.plain, ["GET"]),
             ("/stream", self.stream, ["GET"]),
             ("/events", self.events, ["GET"]),
+            ("/trap/{name}", self.trap, ["GET"]),
             ("/picture", self.picture, ["GET"]),
             ("/large", self.large, ["GET"]),
             ("/file", self.file, ["GET"]),

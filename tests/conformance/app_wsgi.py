@@ -29,6 +29,7 @@ from .harness import (
     Setup,
     document,
 )
+from .traps import EVERY
 
 
 @dataclass
@@ -145,6 +146,17 @@ class _Exchange:
         self.start(200, "text/event-stream")
         yield EVENT
 
+    def trap(self, name: str) -> Iterable[bytes]:
+        trap = EVERY[name]
+        self.journal.append(f"trap {name}")
+        status = f"{trap.status} {HTTPStatus(trap.status).phrase}"
+        if trap.streamed:
+            self.start_response(status, list(trap.headers.items()))
+            return trap.chunks()
+        length = str(sum(map(len, trap.parts)))
+        self.start_response(status, [*trap.headers.items(), ("Content-Length", length)])
+        return list(trap.parts)
+
     def picture(self) -> list[bytes]:
         self.journal.append("picture")
         return self.answer(200, PICTURE, "image/png")
@@ -185,6 +197,7 @@ _TABLE = [
     ("/plain/([^/]+)", "GET", "plain"),
     ("/stream", "GET", "stream"),
     ("/events", "GET", "events"),
+    ("/trap/([^/]+)", "GET", "trap"),
     ("/picture", "GET", "picture"),
     ("/large", "GET", "large"),
     ("/file", "GET", "file"),

@@ -26,6 +26,7 @@ POST /docs
 GET /plain/{name}           text/plain "hello <name>". Journal: "plain <name>"; no decorator
 GET /stream                 text/plain, STREAM_PARTS one by one; journal "yield 0", ... right before each
 GET /events                 text/event-stream, one event EVENT. Journal: "events"
+GET /trap/{name}            traps.EVERY[name], by the framework's own response. Journal: "trap <name>"
 GET /picture                image/png, PICTURE. Journal: "picture"
 GET /large                  application/json, LARGE. Journal: "large"
 GET /file                   FILE by the framework's own file response. Journal: "file"
