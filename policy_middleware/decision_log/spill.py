@@ -47,7 +47,6 @@ class Spill:
         self._descriptor: int | None = None
         self._path: Path | None = None
         self._pid = 0
-        self._adopted = False
 
     @property
     def is_empty(self) -> bool:
@@ -121,6 +120,10 @@ class Spill:
         return descriptor
 
     def _made_directory(self) -> Path:
+        if fcntl is None:
+            raise SettingsError(
+                "decision_log_spill: records wait in files under POSIX locks, which Windows lacks"
+            )
         directory = self._directory or Path(tempfile.gettempdir()) / f"policy-middleware-{os.getuid()}"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = directory.lstat()

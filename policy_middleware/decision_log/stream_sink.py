@@ -12,6 +12,7 @@ from typing import Any, Final
 from policy_middleware.decision_log.chain import PlacedRecord
 from policy_middleware.decision_log.record import OVERRIDDEN
 from policy_middleware.decision_log.spill import Spill, SpilledRecord
+from policy_middleware.model.errors import SettingsError
 from policy_middleware.stores.connection import REDIS_ERRORS
 from policy_middleware.stores.redis_store import RedisStore
 
@@ -115,9 +116,12 @@ class StreamSink:
     def _adopt(self) -> None:
         """Send what other processes could not before they ended."""
         self._adopted = True
-        for path, records in self._spill.adopt():
-            count = self._send(records)
-            log.warning("%d decision records of a process that has ended, from %s, have arrived", count, path)
+        try:
+            for path, records in self._spill.adopt():
+                count = self._send(records)
+                log.warning("%d decision records of a process that has ended have arrived: %s", count, path)
+        except (*REDIS_ERRORS, SettingsError) as error:
+            log.warning("decision records could not be kept on disk, or are kept there still: %s", error)
 
     def _send(self, records: Iterable[SpilledRecord | tuple[str, int, str]]) -> int:
         """Add records, those of one writer in order; returns how many; raises redis.RedisError, OSError."""

@@ -233,3 +233,15 @@ def _one() -> list:  # type: ignore[type-arg]  # of placed records
     log.append(decided("last"), asked())
     log.close()
     return got
+
+
+def test_a_directory_that_cannot_be_used_costs_no_record_while_the_server_is_there(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    log = _log(server.url, tmp_path / "file")
+    _append(log, 0, 3)
+    log.close()
+    assert len(_ids(_lines(server.url))) == 3
+    assert log.status.failed == 0
+    assert "could not be kept on disk" in caplog.text
