@@ -13,7 +13,7 @@ from policy_middleware.masking.keys import purpose_key
 from policy_middleware.masking.operators.constants import REDACTED_TEXT
 
 _ISO_DATE: Final = re.compile(
-    r"([0-9]{4})-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01])(?:(?![0-9]).*)?)?", re.DOTALL
+    r"((?:1[5-9]|2[01])[0-9]{2})-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01])(?:(?![0-9]).*)?)?", re.DOTALL
 )
 _YEAR: Final = re.compile(r"(?<![0-9])(?:1[5-9]|2[01])[0-9]{2}(?![0-9])")
 _DATE_BEFORE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})((?![0-9]).*)?", re.DOTALL)
