@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import secrets
 import time
@@ -25,7 +24,7 @@ from policy_middleware.approvals import (
     open_listeners,
     overriding,
 )
-from policy_middleware.counters import CountedDecision, Counters, open_counters, with_facts
+from policy_middleware.counters import Complaints, CountedDecision, Counters, open_counters, with_facts
 from policy_middleware.counters import overriding as counters_overriding
 from policy_middleware.decision_log import open_decision_log
 from policy_middleware.engines import Engine, LocalEngine
@@ -46,8 +45,6 @@ from policy_middleware.stores.snapshots import Snapshots
 
 Context = Mapping[str, object] | RequestContext
 """What is asked: a RequestContext, or plain data that `RequestContext.from_mapping` understands."""
-
-log: Final = logging.getLogger("policy_middleware")
 
 NOT_RECORDED: Final = "The decision cannot be recorded at the moment, so nothing was run."
 _NO_REVISIONS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -99,6 +96,7 @@ class PolicyEnforcer:
             require_replica_ack=settings.require_replica_ack,
         )
         self._counters: Final[Counters] = open_counters(store)
+        self._complaints: Final = Complaints()
         self.decision_log: Final = open_decision_log(settings, store, self.snapshots.freshness)
         self._engine: Final[Engine] = LocalEngine()
         self._new_decision_id = _decision_ids()
@@ -162,6 +160,7 @@ class PolicyEnforcer:
         else:
             decision = self.settle(policies, context)
         if not self.decision_log.takes(decision, context):
+            self.withdraw(decision, context)
             raise LogUnavailable(NOT_RECORDED)
         return decision
 
@@ -241,6 +240,7 @@ class PolicyEnforcer:
             policies,
             context,
             lambda known: policies.evaluate_approved(known, satisfied),
+            self._complaints,
             approved=True,
         ).settle(decision.decision_id, hold=True)
         return PolicyDecision(decision.decision_id, counted.outcome, policies.revisions, counted.facts)
@@ -250,7 +250,7 @@ class PolicyEnforcer:
         self._tell(decision, context, self._counters_now.write)
 
     def withdraw(self, decision: PolicyDecision, context: RequestContext) -> None:
-        """Take back what `evaluate_approved` counted: the request did not run."""
+        """Take back what was counted: the request was refused after all."""
         self._tell(decision, context, self._counters_now.withdraw)
 
     def refuse(self, reason: str, matched: Matched = Matched.REFUSAL) -> PolicyDecision:
@@ -310,7 +310,11 @@ class PolicyEnforcer:
 
     def _counted(self, policies: PolicySet, context: RequestContext) -> CountedDecision:
         return CountedDecision(
-            self._counters_now, policies, context, lambda known: self._engine.evaluate(policies, known)
+            self._counters_now,
+            policies,
+            context,
+            lambda known: self._engine.evaluate(policies, known),
+            self._complaints,
         )
 
     def _tell(
@@ -325,7 +329,7 @@ class PolicyEnforcer:
             if entries:
                 tell(context.tenant, decision.decision_id, entries)
         except StoreUnavailable as error:
-            log.error("the counters do not know what became of %s: %s", decision.decision_id, error)
+            self._complaints.about("written", error)
 
     def _load(self, tenant: str) -> PolicySet | None:
         """Load what decides a tenant's requests; None when nothing can be had and requests pass then."""

@@ -264,10 +264,14 @@ class Gate:
             self._record(decision, context, enforced=not self._observing, trace=trace)
             return self._answer(view, decision, context)
 
-        def take() -> FinalStep:
+        def withdraw() -> FinalStep:
+            self.enforcer.withdraw(decision, context)
+            return self._unrecorded(view, context)
+
+        def take() -> Step:
             if self.enforcer.decision_log.takes(decision, context, trace=trace):
                 return self._answer(view, decision, context)
-            return self._unrecorded(view, context)
+            return Blocking(withdraw)
 
         return Blocking(take) if self.enforcer.decision_log.strict and decision.allowed else take()
 
@@ -371,6 +375,7 @@ class Gate:
         def finish(settled: Settled) -> FinalStep:
             patience.end()
             if not log.takes(settled.decision, context, approval_id=settled.approval_id, trace=trace):
+                self.enforcer.withdraw(settled.decision, context)
                 return self._unrecorded(view, context)
             response = settled.response
             if response is not None:

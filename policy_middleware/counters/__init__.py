@@ -1,5 +1,6 @@
 """What happened before: sliding windows that conditions can ask and limits reserve in."""
 
+from policy_middleware.counters.complaints import Complaints
 from policy_middleware.counters.memory import MemoryCounters
 from policy_middleware.counters.opening import open_counters
 from policy_middleware.counters.protocol import Counters
@@ -7,6 +8,7 @@ from policy_middleware.counters.redis import RedisCounters
 from policy_middleware.counters.settling import Counted, CountedDecision, with_facts
 
 __all__ = [
+    "Complaints",
     "CountedDecision",
     "Counters",
     "MemoryCounters",

@@ -47,8 +47,7 @@ class MemoryCounters:
             raise ValueError("there is no counter to write to")
         with self._lock:
             now = self._now()
-            first = self._counters.get((tenant, entries[0].counter))
-            if first is not None and entry_id in first.ids:
+            if all(self._has(tenant, entry, entry_id) for entry in entries):
                 return None
             found = [self._count(tenant, premise.question, now) for premise in premises]
             if any(
@@ -65,13 +64,17 @@ class MemoryCounters:
         """Take an entry back; see `Counters.withdraw`."""
         with self._lock:
             for entry in entries:
-                counter = self._counters.get((tenant, entry.counter))
-                if counter is not None and entry_id in counter.ids:
+                if self._has(tenant, entry, entry_id):
+                    counter = self._counters[tenant, entry.counter]
                     place = counter.ids.index(entry_id)
                     del counter.ids[place], counter.times[place]
 
     def _now(self) -> int:
         return round(self._clock() * 1e6)
+
+    def _has(self, tenant: str, entry: Entry, entry_id: str) -> bool:
+        counter = self._counters.get((tenant, entry.counter))
+        return counter is not None and entry_id in counter.ids
 
     def _count(self, tenant: str, question: Question, now: int) -> int:
         counter = self._counters.get((tenant, question.counter))

@@ -26,8 +26,8 @@ class Counters(Protocol):
     ) -> list[int] | None:
         """Add one entry to every counter, provided that all premises still hold; all or nothing.
 
-        Returns None when it is done, else the numbers that the premises' questions find now. What has been
-        written under an id already is not written again, whatever the premises.
+        Returns None when it is done, else the numbers that the premises' questions find now. What is in all
+        counters under this id already is not written again, whatever the premises.
         """
         ...
 

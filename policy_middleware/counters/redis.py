@@ -35,7 +35,12 @@ WRITE: Final = (
     _CLOCK
     + r"""
 local id, written = ARGV[1], tonumber(ARGV[2])
-if redis.call('ZSCORE', KEYS[1], id) then return {1} end  -- sent a second time by a client that saw no answer
+
+local missing = false
+for n = 1, written do
+  if not redis.call('ZSCORE', KEYS[n], id) then missing = true end
+end
+if not missing then return {1} end  -- sent a second time by a client that saw no answer
 
 local answer, at = {1}, 3 + 2 * written
 for n = written + 1, #KEYS do

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from policy_middleware.counters.complaints import Complaints
 from policy_middleware.counters.protocol import Counters
 from policy_middleware.evaluation.counting import Counting, Entry, Question
 from policy_middleware.evaluation.facts import Fact
@@ -45,6 +46,7 @@ class CountedDecision:
         policies: PolicySet,
         context: RequestContext,
         evaluate: Callable[[RequestContext], Outcome],
+        complaints: Complaints,
         *,
         approved: bool = False,
     ) -> None:
@@ -52,6 +54,7 @@ class CountedDecision:
             raise AssertionError("these policies count nothing")
         self._counters, self._counting, self._context = counters, policies.counting, context
         self._evaluate = evaluate
+        self._complaints = complaints
         self._wanted = sorted(policies.wanted(context, approved=approved), key=lambda fact: fact.attribute)
 
     @property
@@ -104,7 +107,7 @@ class CountedDecision:
             try:
                 numbers = self._counters.read(self._context.tenant, list(questions.values()))
             except StoreUnavailable as error:
-                log.error("what happened before is unknown, so rules that ask for it restrict: %s", error)
+                self._complaints.about("read", error)
             else:
                 facts |= dict(zip(questions, numbers, strict=True))
         return facts
@@ -125,7 +128,7 @@ class CountedDecision:
         try:
             found = self._counters.write(self._context.tenant, entry_id, entries, premises)
         except StoreUnavailable as error:
-            log.error("decision %s is not counted: %s", entry_id, error)
+            self._complaints.about("written", error)
             return dict.fromkeys(questions) or None
         return None if found is None else dict(zip(questions, found, strict=True))
 

@@ -119,7 +119,9 @@ class Counting:
         )
 
     def _entries(self, tallies: Iterable[Tally], context: RequestContext) -> tuple[Entry, ...]:
-        named = ((counter_of(tally, context), self._kept[tally]) for tally in tallies)
+        # A decision may be older than these documents, and its limit no longer in them.
+        known = (tally for tally in tallies if tally in self._kept)
+        named = ((counter_of(tally, context), self._kept[tally]) for tally in known)
         return tuple(Entry(name, kept.within, kept.cap) for name, kept in named if name is not None)
 
 

@@ -96,6 +96,16 @@ def test_what_was_written_stays_written_when_it_is_sent_again(counters: Counters
     assert counters.write("acme", "2", told(cap=1), fewer_than(1)) == [1]
 
 
+def test_an_id_that_one_counter_knows_still_needs_a_place_in_the_others(counters: Counters) -> None:
+    """A request that waited for its approval was counted when it was parked; its limit was not."""
+    counters.write("acme", "other", told("limit"))
+    counters.write("acme", "1", told("parked"))
+    both = [*told("parked"), *told("limit")]
+    assert counters.write("acme", "1", both, fewer_than(1, "limit")) == [1]
+    assert counters.write("acme", "1", both, fewer_than(2, "limit")) is None
+    assert counters.read("acme", [Question("parked", HOUR), Question("limit", HOUR)]) == [1, 2]
+
+
 def test_an_entry_can_be_withdrawn(counters: Counters) -> None:
     counters.write("acme", "1", [*told(), *told("b")])
     counters.write("acme", "2", told())

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from policy_middleware.attributes import const
-from policy_middleware.counters import MemoryCounters
+from policy_middleware.counters import Complaints, MemoryCounters
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.evaluation.counting import Entry, Premise, Question
 from policy_middleware.gate import Gate, build_gate
+from policy_middleware.model.context import RequestContext
 from policy_middleware.model.effect import Effect
-from policy_middleware.model.errors import StoreUnavailable
+from policy_middleware.model.errors import LogUnavailable, StoreUnavailable
 from policy_middleware.steps import Blocking, Proceed, Respond, Step, drive
 from tests.requests import FakeRequest
 from tests.servers import Server
@@ -161,7 +162,7 @@ def test_a_counter_that_cannot_be_written_restricts_those_who_ask_it(
     counters.away = {"write"}
     assert enforcer.decide(asking("export")).rule_id == "locked"
     assert enforcer.decide(asking("read")).effect is Effect.ALLOW  # needs no write, and reading works
-    assert "is not counted" in caplog.text
+    assert "decisions are not counted" in caplog.text
 
 
 def test_an_answer_that_asks_nothing_stands_though_it_is_not_counted(
@@ -216,3 +217,35 @@ def test_counters_that_go_away_and_come_back() -> None:
         eventually(lambda: not enforcer.decide(asking("read")).indeterminate, timeout=10)
         assert enforcer.decide(asking("read")).effect is Effect.ALLOW
         assert enforcer.decide(asking("export")).effect is Effect.DENY
+
+
+def test_an_outage_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    complaints = Complaints(clock=lambda: now[0])
+    for moment in (0.0, 1.0, 59.0, 61.0, 62.0):
+        now[0] = moment
+        complaints.about("read", StoreUnavailable("gone"))
+    complaints.about("written", StoreUnavailable("gone"))
+    first, second, written = [record.getMessage() for record in caplog.records]
+    assert "rules that ask restrict" in first
+    assert "2 more" in second
+    assert "not counted" in written
+
+
+def test_a_decision_that_cannot_be_recorded_gives_its_place_back(
+    enforcer: PolicyEnforcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enforcer.publish("acme", policy(FIVE))
+    with monkeypatch.context() as full:
+        full.setattr(enforcer.decision_log, "takes", lambda *_: False)
+        for _ in range(6):
+            with pytest.raises(LogUnavailable):
+                enforcer.decide(asking("export"))
+    assert enforcer.decide(asking("export")).effect is Effect.ALLOW
+
+
+def test_a_limit_that_is_no_longer_in_force_is_not_withdrawn_from(enforcer: PolicyEnforcer) -> None:
+    enforcer.publish("acme", policy(FIVE, LOCKED))
+    decision = enforcer.decide(asking("export"))
+    enforcer.publish("acme", policy(LOCKED))
+    enforcer.withdraw(decision, RequestContext.from_mapping(asking("export")))
