@@ -22,7 +22,8 @@ from policy_middleware.masking.recognizers.recognizer import CONTEXT_CHARACTERS,
 LONGEST_MATCH: Final = 1024
 """Characters of one match; what goes on beyond is masked as another value."""
 
-_GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff]*")
+# A parenthesis or a plus begins the next group: telephone numbers have them in front.
+_GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*")
 
 
 class Found(NamedTuple):

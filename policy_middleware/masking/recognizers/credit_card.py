@@ -9,6 +9,8 @@ from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 _DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")
 _SEPARATORS: Final = b" -"
 _UP_TO_19: Final = frozenset(range(16, 20))
+_MAESTRO: Final = frozenset({12, *_UP_TO_19})
+"""The scheme allows 12 to 19 digits; 13 are a product's number (EAN, ISBN) far more often."""
 # First digits (low, high), and the lengths of the numbers that begin so. Sources: ISO/IEC 7812 ranges as
 # listed by the schemes' own developer pages; 12 to 19 digits for Maestro.
 _RANGES: Final = (
@@ -24,7 +26,7 @@ _RANGES: Final = (
     ("1800", "1800", frozenset({15})),  # JCB
     ("2131", "2131", frozenset({15})),
     ("2100", "2100", frozenset({15})),
-    ("3528", "3589", _UP_TO_19),
+    ("35", "35", _UP_TO_19),
     ("3088", "3088", frozenset({15, 16})),
     ("3096", "3096", frozenset({15, 16})),
     ("3112", "3112", frozenset({15, 16})),
@@ -35,9 +37,10 @@ _RANGES: Final = (
     ("644", "649", _UP_TO_19),
     ("65", "65", _UP_TO_19),
     ("62", "62", _UP_TO_19),  # UnionPay
-    ("50", "50", frozenset(range(12, 20))),  # Maestro
-    ("56", "58", frozenset(range(12, 20))),
-    ("60", "69", frozenset(range(12, 20))),
+    ("0604", "0604", _MAESTRO),
+    ("50", "50", _MAESTRO),
+    ("56", "58", _MAESTRO),
+    ("60", "69", _MAESTRO),
 )
 _LENGTHS: Final[tuple[frozenset[int], ...]] = tuple(
     frozenset().union(
@@ -62,12 +65,13 @@ def _card(value: bytes) -> tuple[int, int] | None:
     if len(digits) == len(value):
         return (0, len(value)) if len(digits) in lengths and luhn(digits) else None
     value = value.replace(b"-", b" ")
+    in_fours = value[4:5] == b" "
     # A number beside the card may look like a part of it: try every end of a group, the longest first.
     end, count = len(value), len(digits)
     while count >= 12:
-        if count in lengths and luhn(digits[:count]):
-            return 0, end
         gap = value.rfind(b" ", 0, end)
+        if count in lengths and (in_fours or gap < 0) and luhn(digits[:count]):
+            return 0, end
         if gap < 0:
             return None
         count -= end - gap - 1
@@ -79,5 +83,5 @@ CREDIT_CARD: Final = Recognizer(
     "CREDIT_CARD",
     "A payment card number with a valid check digit.",
     ("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005"),
-    (Shape(r"\b[1-6]\d{2}(?:[ -]?\d){9,16}\b", presence=r"\d{3}(?:[ -]?\d){9}", judge=_card, inner=True),),
+    (Shape(r"\b[0-6]\d{2}(?:[ -]?\d){9,16}\b", presence=r"\d{3}(?:[ -]?\d){9}", judge=_card, inner=True),),
 )

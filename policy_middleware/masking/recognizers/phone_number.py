@@ -31,17 +31,20 @@ _CONTEXT: Final = (
     b"whatsapp",
     b"number",
 )
-_EXTENSION: Final = r"(?: ?(?i:x|ext\.?|extension|#) ?\d{1,6}\b)?"
+_EXTENSION: Final = r"(?: ?(?i:x|ext\.?|extension|#) ?\d{1,6}\b|\b)"
 _GAP: Final = r"[ ./()-]{0,3}"
 
 
+_DIGITS: Final = b"0123456789"
 _OTHERS: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _GROUP: Final = re.compile(rb"\d+")
 _NORTH_AMERICAN: Final = frozenset({(3, 3, 4), (1, 3, 3, 4)})
 _LOCAL: Final = (3, 4)
-_DATES: Final = frozenset({(4, 2, 2), (2, 2, 4), (4, 2, 2, 2), (2, 2, 4, 2)})
+_OF_OTHERS: Final = frozenset({(3, 2, 4), (4, 2, 2), (2, 2, 4), (4, 2, 2, 2), (2, 2, 4, 2)})
 _EXTENSION_SIGN: Final = re.compile(rb"[x#t]", re.IGNORECASE)
 _FEWEST, _MOST_NATIONAL = 7, 12
+_FEWEST_PLANNED: Final = 9
+"""Digits of a number that only a numbering plan speaks for; shorter ones are all sorts of numbers."""
 _SPACED: Final = bytes(byte if 48 <= byte <= 57 else 32 for byte in range(256))
 
 
@@ -72,7 +75,7 @@ def _end_of_group(value: bytes, count: int) -> int:
 
 
 def _is_grouped(value: bytes, lengths: tuple[int, ...], digits: bytes) -> bool:
-    if lengths in _DATES or len(lengths) == 1 or len(set(digits)) == 1:
+    if lengths in _OF_OTHERS or len(lengths) == 1 or len(set(digits)) == 1:
         return False
     if lengths in _NORTH_AMERICAN:
         return len(lengths) == 3 or digits[:1] == b"1"
@@ -80,8 +83,17 @@ def _is_grouped(value: bytes, lengths: tuple[int, ...], digits: bytes) -> bool:
         return value[3:4] == b"-"
     if len(lengths) == 2 and value[lengths[0] : lengths[0] + 1] == b".":  # A decimal fraction.
         return False
+    if value.count(b"/") > 1 or (b"." in value and b" " in value):  # A date or an amount beside a number.
+        return False
     if digits[:1] == b"0":
         return True
+    if max(lengths) <= 3 and b"." in value:  # An internet address, or a version.
+        return False
+    if len(digits) < _FEWEST_PLANNED:
+        return False
+    # A row that only a plan speaks for must at least look like one number.
+    if b"(" not in value and len(set(value.translate(None, _DIGITS))) > 1:
+        return False
     plans = _plans()
     return plans is not None and plans.match(digits, 0, len(digits)) is not None
 
@@ -107,28 +119,30 @@ def _plans() -> Searcher | None:
 
 _SHAPES: Final = (
     Shape(
-        r"\+[(]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}\b" + _EXTENSION,
+        r"\+[(]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}" + _EXTENSION,
         presence=r"\+[(]?[1-9](?:[ ./()-]{0,3}\d){6}",
         judge=_not_one_digit,
         not_after=b"0123456789",
     ),
     Shape(
-        r"\b00[ -]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}\b" + _EXTENSION,
+        r"\b00[ -]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}" + _EXTENSION,
         presence=r"\b00[ -]?[1-9](?:[ ./()-]{0,3}\d){6}",
         judge=_not_one_digit,
         not_after=b".-",
     ),
     Shape(
-        r"(?:\(\d{1,5}\)|\b\d{1,5})(?:[ ./-]{0,3}\(\d{1,5}\))?(?:[ ./-]{1,3}\d{2,8}){1,4}\b" + _EXTENSION,
+        r"(?:\(\d{1,5}\)|\b\d{1,5})(?:[ ./-]{0,3}\(\d{1,5}\))?(?:[ ./-]{1,3}\d{2,8}){1,4}" + _EXTENSION,
         presence=r"\d\)?[ ./-]{1,3}\d{2}",
         judge=_national,
         inner=True,
         not_after=b".-/+0123456789",
         score=0.8,
     ),
-    Shape(r"\(\d{3}\)\d{3}[ .-]?\d{4}\b" + _EXTENSION, presence=r"\(\d{3}\)\d{3}", score=0.9),
     Shape(
-        r"\b[01]?\d{10}\b" + _EXTENSION,
+        r"\((?:\d{3}|0\d{1,5})\)\d{3,4}[ .-]?\d{3,4}" + _EXTENSION, presence=r"\(\d{2,6}\)\d{3}", score=0.9
+    ),
+    Shape(
+        r"\b[01]?\d{10}" + _EXTENSION,
         presence=r"\d{10}",
         judge=_not_one_digit,
         context=_CONTEXT,

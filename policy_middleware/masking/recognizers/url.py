@@ -15,8 +15,10 @@ _SCHEMES: Final = (
     r"https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3"
 )
 _TAIL: Final = r"[^\s\"'<>`{}|\\^]"
-_HOST: Final = r"(?i:\b[a-z0-9_][a-z0-9_.-]{0,100}\.(?:" + _TOP_LEVEL + r")\b)"
-_HOST_PRESENCE: Final = r"(?i:[a-z0-9_]\.(?:" + _TOP_LEVEL + r")\b)"
+# In one case throughout: "B.Com" is a degree.
+_ENDING: Final = r"\.(?:" + _TOP_LEVEL + "|" + _TOP_LEVEL.upper() + r")\b"
+_HOST: Final = r"\b[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}" + _ENDING
+_HOST_PRESENCE: Final = "[A-Za-z0-9_.-]" + _ENDING
 _WITHIN_HOST: Final = b"@.-"
 _CLOSING: Final = {b")": b"(", b"]": b"["}
 
