@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -60,14 +61,40 @@ def answer(tenant: str, question: str) -> dict[str, object]:
 
     Stands for a call to a language model, which would be given the same records.
     """
-    named = [
-        each for each in CUSTOMERS.get(tenant, ()) if each.name.partition(" ")[0].lower() in question.lower()
-    ]
+    named = [each for each in CUSTOMERS.get(tenant, ()) if _first_name(each) in question.lower()]
     sentences = [f"{each.name} has a balance of {each.balance:.2f} EUR." for each in named]
     return {
         "answer": " ".join(sentences) or "I found no customer by that name.",
         "sources": [asdict(each) for each in named],
     }
+
+
+def answer_in_pieces(tenant: str, question: str) -> Iterator[bytes]:
+    """Answer the same question as an event stream in the format of OpenAI's chat completions.
+
+    As models do, it cuts words into pieces of a few letters: an e-mail address is spread over six events.
+    """
+    named = [each for each in CUSTOMERS.get(tenant, ()) if _first_name(each) in question.lower()]
+    for each in named:
+        yield _chunk(f"{each.name} <")
+        size = -(-len(each.email) // 6)
+        for start in range(0, len(each.email), size):
+            yield _chunk(each.email[start : start + size])
+        yield _chunk(f"> has a balance of {each.balance:.2f} EUR. ")
+    if not named:
+        yield _chunk("I found no customer by that name.")
+    yield _chunk("", finish_reason="stop")
+    yield b"data: [DONE]\n\n"
+
+
+def _chunk(text: str, finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish_reason}
+    chunk = {"id": "chatcmpl-7", "object": "chat.completion.chunk", "choices": [choice]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def _first_name(each: Customer) -> str:
+    return each.name.partition(" ")[0].lower()
 
 
 def _find(tenant: str, customer_id: str) -> Customer:

@@ -37,6 +37,7 @@ MIA: Final = Person("mia", "manager", "globex")
 
 CUSTOMER: Final = ("GET", "/customers/c1")
 ASSISTANT: Final = ("POST", "/assistant/answer")
+STREAM: Final = ("POST", "/assistant/stream")
 EXPORT: Final = ("POST", "/reports/export?rows=5000")
 REFUND: Final = ("POST", "/customers/c1/refunds")
 AMOUNT: Final = {"amount": 640}
@@ -50,6 +51,10 @@ def walk(service: Service, transcript: Transcript, store: redis.Redis) -> None:
     transcript.step("deny: another tenant, other rules", service, MIA, *ASSISTANT, QUESTION, status=403)
     masked = hides("ada@example.com")
     transcript.step("mask", service, SAM, *ASSISTANT, QUESTION, status=200, holds=masked)
+    streamed = reads("Ada Byron <<EMAIL_ADDRESS>> has a balance of 120.50 EUR. ")
+    title = "mask: an address spread over six events of a language model"
+    answer = transcript.step(title, service, SAM, *STREAM, QUESTION, status=200, holds=streamed)
+    transcript.say(f"the client reads: {put_together(answer)}")
     approve_and_replay(service, transcript)
     wait_for_two(service, transcript)
     lock_out(service, transcript)
@@ -185,6 +190,18 @@ def settle(
 
     with suppress(AssertionError):
         eventually(settled, timeout=MAX_STALE + 15)
+
+
+def reads(text: str) -> Callable[[Answer], bool]:
+    """Make an expectation: a streamed answer was masked while it was made, and its pieces are `text`."""
+    return lambda answer: put_together(answer) == text and answer.headers.get("x-policy-masked") == "stream"
+
+
+def put_together(answer: Answer) -> str:
+    """Return the text of a streamed answer, as a client shows it."""
+    events = str(answer.body).split("\n\n")
+    chunks = [json.loads(event[6:]) for event in events if event.startswith("data: {")]
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
 
 
 def hides(secret: str) -> Callable[[Answer], bool]:

@@ -6,6 +6,7 @@ import os
 from typing import Annotated
 
 from fastapi import FastAPI, Header, HTTPException
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from examples import company
@@ -89,3 +90,10 @@ def export_report(rows: int, tenant: Tenant) -> dict[str, object]:
 def ask_assistant(asked: Question, tenant: Tenant) -> dict[str, object]:
     """Answer a question with a language model."""
     return company.answer(tenant, asked.question)
+
+
+@app.post("/assistant/stream")
+@policy_action("assistant.answer", resource="assistant", tags=["pii", "ai"])
+def stream_answer(asked: Question, tenant: Tenant) -> StreamingResponse:
+    """Answer a question word by word, while the language model still thinks."""
+    return StreamingResponse(company.answer_in_pieces(tenant, asked.question), media_type="text/event-stream")

@@ -76,3 +76,11 @@ def export_report() -> ResponseReturnValue:
 def ask_assistant() -> ResponseReturnValue:
     """Answer a question with a language model."""
     return company.answer(tenant(), str(request.get_json()["question"]))
+
+
+@app.post("/assistant/stream")
+@policy_action("assistant.answer", resource="assistant", tags=["pii", "ai"])
+def stream_answer() -> ResponseReturnValue:
+    """Answer a question word by word, while the language model still thinks."""
+    question = str(request.get_json()["question"])
+    return company.answer_in_pieces(tenant(), question), {"Content-Type": "text/event-stream"}

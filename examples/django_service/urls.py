@@ -13,4 +13,5 @@ urlpatterns = [
     path("customers/<str:customer_id>/refunds", views.create_refund),
     path("reports/export", views.export_report),
     path("assistant/answer", views.ask_assistant),
+    path("assistant/stream", views.stream_answer),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from examples import company
@@ -61,3 +61,13 @@ def export_report(request: HttpRequest) -> JsonResponse:
 def ask_assistant(request: HttpRequest) -> JsonResponse:
     """Answer a question with a language model."""
     return JsonResponse(company.answer(tenant(request), str(json.loads(request.body)["question"])))
+
+
+@policy_action("assistant.answer", resource="assistant", tags=["pii", "ai"])
+@require_POST
+def stream_answer(request: HttpRequest) -> StreamingHttpResponse:
+    """Answer a question word by word, while the language model still thinks."""
+    question = str(json.loads(request.body)["question"])
+    return StreamingHttpResponse(
+        company.answer_in_pieces(tenant(request), question), content_type="text/event-stream"
+    )
