@@ -1,7 +1,6 @@
 """What masking of JSON costs, beside what parsing and writing the same body costs in the same run.
 
-Run it with `python -m benchmarks.masking_json`; `--documents N` also masks N random documents and checks that
-nothing outside masked values has changed.
+Run it with `python -m benchmarks.masking_json`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import orjson
 
@@ -20,16 +20,18 @@ from policy_middleware.model.errors import MaskError
 
 TYPE = "application/json"
 FIELDS = {"customers[*].email": "redact", "customers[*].ssn": "redact"}
-ENTITIES = {
-    name: "replace"
-    for name in ("EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "IBAN_CODE", "IP_ADDRESS", "PHONE_NUMBER", "URL")
-} | {name: "replace" for name in ("CRYPTO", "MAC_ADDRESS", "DATE_TIME", "SECRET", "UK_NHS")}
-KEY = b"k" * 32
+ENTITIES = dict.fromkeys(
+    (
+        *("CREDIT_CARD", "CRYPTO", "DATE_TIME", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "MAC_ADDRESS"),
+        *("PHONE_NUMBER", "SECRET", "UK_NHS", "URL", "US_SSN"),
+    ),
+    "replace",
+)
 
 
 def record(number: int, *, clean: bool) -> dict[str, object]:
     """Return one customer."""
-    draw = random.Random(number)  # noqa: S311 (the same records every time)
+    draw = random.Random(number)
     return {
         "id": number,
         "name": draw.choice(["Ann", "Bo", "Charlie"]) + " Smith",
@@ -84,9 +86,8 @@ def entities() -> None:
         page = body(440, clean=clean)
         took = best(lambda page=page: masker.mask(page, TYPE), 30)  # type: ignore[misc]
         count = masker.mask(page, TYPE).count
-        print(
-            f"entities {len(page) / 1000:5.1f} KB {'clean' if clean else 'dirty'}: {took * 1e3:.2f} ms, {count} found"
-        )
+        kind = "clean" if clean else "dirty"
+        print(f"entities {len(page) / 1000:5.1f} KB {kind}: {took * 1e3:.2f} ms, {count} found")
 
 
 HOSTILE = {
@@ -109,21 +110,18 @@ def hostile() -> None:
         Masker.from_spec(mask)
         for mask in (
             {"fields": {"**.x": "redact"}},
-            {"fields": {"**.*": "hash"}},
+            {"fields": {"**.*": "show_last_4"}},
             {"fields": {"[*][*]": "redact", "x": "drop"}},
             {"entities": ENTITIES},
         )
-        if "hash" not in str(mask)
     ]
     for name, text in HOSTILE.items():
         page = text.encode()
         slowest = 0.0
         for masker in maskers:
             started = time.perf_counter()
-            try:
+            with suppress(MaskError):
                 masker.mask(page, TYPE)
-            except MaskError:
-                pass
             slowest = max(slowest, time.perf_counter() - started)
         print(f"hostile {len(page) / 1e6:.2f} MB {name:14} {slowest:.2f} s")
 

@@ -47,7 +47,7 @@ class MaskKeys:
     __slots__ = ("_ask", "_known", "_lock", "_secret")
 
     def __init__(self, secret: bytes | None, ask: Callable[[str], bytes] | None) -> None:
-        """Take `mask_secret` (32 bytes or more) or `mask_key`; raises SettingsError for both, or a short one."""
+        """Take `mask_secret` or `mask_key`; raises SettingsError for both, or fewer than 32 bytes."""
         if secret is not None and ask is not None:
             raise SettingsError("mask_secret and mask_key are two sources of the same keys; keep one")
         if secret is not None and len(secret) < SHORTEST_SECRET:

@@ -10,7 +10,7 @@ from typing import Final
 from policy_middleware.masking.masker import Masker
 from policy_middleware.masking.operator_protocol import MaskingOperator
 from policy_middleware.masking.operators import Operators
-from policy_middleware.masking.operators.dates import Generalize
+from policy_middleware.masking.operators.constants import placeholder
 from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation
 
 _BEGIN, _NAMED, _END = "\ue0f0", "\ue0f1", "\ue0f2"  # for private use, so nothing else means them
@@ -54,8 +54,7 @@ class _Marking(Operators):
         self._before = before
 
     def of(self, operations: frozenset[Operation]) -> MaskingOperator:
-        operator = super().of(operations)
-        return operator if isinstance(operator, Generalize) else _Marked(operator, self._before)
+        return _Marked(super().of(operations), self._before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,10 @@ class _Marked:
     @property
     def strictness(self) -> int:
         return self.operator.strictness
+
+    def scalar(self, literal: str) -> str:
+        own = getattr(self.operator, "scalar", placeholder)
+        return literal if self.before else str(own(literal))
 
     def text(self, value: str, entity: str) -> str:
         inner = _PIECE.sub("", value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_middleware.masking import MaskKeys, Masker, register_operator
+from policy_middleware.masking import Masker, MaskKeys, register_operator
 from policy_middleware.masking.keys import hkdf
 from policy_middleware.masking.operators.encrypting import Encrypt
 from policy_middleware.model.errors import MaskError, SettingsError
@@ -106,11 +107,10 @@ def test_what_was_encrypted_can_be_decrypted_with_the_key_and_no_other():
 
 def test_dates_of_a_tenant_move_together():
     one, other = masked("2026-01-01", "date_shift"), masked("2026-01-11T10:00:00Z", "date_shift")
-    assert isinstance(one, str) and isinstance(other, str)
+    assert isinstance(one, str)
+    assert isinstance(other, str)
     assert one != "2026-01-01"
     assert other.endswith("T10:00:00Z")
-    from datetime import date
-
     assert (date.fromisoformat(other[:10]) - date.fromisoformat(one)).days == 10
 
 

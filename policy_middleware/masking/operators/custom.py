@@ -47,10 +47,10 @@ class Custom:
         return cls(strictness, name, function)
 
     def text(self, value: str, entity: str) -> str:
-        """Return what the function returns; raises MaskError, which tells nothing of the value, if not text."""
+        """Return what the function returns; raises MaskError, without the value, when it fails."""
         try:
             written: object = self.function(value, entity)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, nothing may leave)
             problem = f"failed with {type(error).__name__}"
         else:
             if isinstance(written, str):

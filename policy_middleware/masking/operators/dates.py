@@ -10,7 +10,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 from policy_middleware.masking.keys import purpose_key
-from policy_middleware.masking.operators.constants import REDACTED_TEXT
+from policy_middleware.masking.operators.constants import REDACTED_TEXT, placeholder
 
 _ISO_DATE: Final = re.compile(
     r"((?:1[5-9]|2[01])[0-9]{2})-(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01])(?:(?![0-9]).*)?)?", re.DOTALL
@@ -19,7 +19,6 @@ _YEAR: Final = re.compile(r"(?<![0-9])(?:1[5-9]|2[01])[0-9]{2}(?![0-9])")
 _DATE_BEFORE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})((?![0-9]).*)?", re.DOTALL)
 _LONGEST_DATE: Final = 64
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,29})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
-NO_NUMBER: Final = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Generalize:
     def text(self, value: str, entity: str) -> str:
         """Return a date's year or month, a number's range; what is neither is redacted."""
         if self.bucket is not None and _NUMBER.fullmatch(value):
-            return self.number(value)
+            return self.scalar(value)
         if self.to is None or len(value) > _LONGEST_DATE:
             return REDACTED_TEXT
         iso = _ISO_DATE.fullmatch(value)
@@ -42,10 +41,10 @@ class Generalize:
         years = set(_YEAR.findall(value))
         return years.pop() if len(years) == 1 and self.to == "year" else REDACTED_TEXT
 
-    def number(self, literal: str) -> str:
+    def scalar(self, literal: str) -> str:
         """Return the JSON number for the lower end of the range of a number, 0 when there are no ranges."""
         if self.bucket is None or not _NUMBER.fullmatch(literal):
-            return NO_NUMBER
+            return placeholder(literal)
         with localcontext() as context:
             context.prec = 200
             width = Decimal(repr(self.bucket))
@@ -54,7 +53,7 @@ class Generalize:
             if lower > number:  # // rounds towards zero
                 lower -= width
             lower = lower.normalize()
-            return format(lower, "f") if lower else NO_NUMBER
+            return format(lower, "f") if lower else placeholder(literal)
 
 
 @dataclass(frozen=True, slots=True)

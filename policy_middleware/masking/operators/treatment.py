@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from policy_middleware.masking.operator_protocol import MaskingOperator
-from policy_middleware.masking.operators.constants import FIELD
-from policy_middleware.masking.operators.dates import NO_NUMBER, Generalize
+from policy_middleware.masking.operators.constants import FIELD, placeholder
 from policy_middleware.masking.operators.table import STRICTNESS, Operators, strictest
 from policy_middleware.model.policy import MaskOperator, Operation
 
 NULL: Final = "null"
-_BOOLEANS: Final = frozenset({"true", "false"})
-_FALSE: Final = "false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +62,8 @@ class Treatment:
             text = literal[1:-1] if "\\" not in literal else json.loads(literal)
         elif self.as_text:
             text = literal
-        elif literal in _BOOLEANS:
-            return _FALSE
-        elif isinstance(self.operator, Generalize):
-            return self.operator.number(literal)
         else:
-            return NO_NUMBER
+            own = getattr(self.operator, "scalar", None)
+            return placeholder(literal) if own is None else own(literal)
         written = self.operator.text(text, FIELD)
         return literal if written == text and literal[0] == '"' else json.dumps(written)
