@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from policy_middleware.approvals import (
+    ApprovalClock,
     ApprovalEvent,
     ApprovalEvents,
     ApprovalHub,
@@ -95,6 +96,7 @@ class PolicyEnforcer:
             tell=self._tell_of_approval,
             require_replica_ack=settings.require_replica_ack,
         )
+        self._approval_clock: Final = ApprovalClock(self._approvals.advance)
         self._counters: Final[Counters] = open_counters(store)
         self._complaints: Final = Complaints()
         self.decision_log: Final = open_decision_log(settings, store, self.snapshots.freshness)
@@ -288,6 +290,7 @@ class PolicyEnforcer:
     def close(self) -> None:
         """Write what waits to be written and stop every thread; also done at interpreter exit."""
         self.approval_hub.close()
+        self._approval_clock.close()
         self._approval_events.close()
         self.decision_log.close()
         self.snapshots.close()
@@ -300,7 +303,8 @@ class PolicyEnforcer:
 
     def _tell_of_approval(self, event: ApprovalEvent) -> None:
         """Record a transition that this process has made, wake who waits for it, and tell the listeners."""
-        self.decision_log.event(*evidence(event))
+        self.decision_log.event(*evidence(event), tenant=event.tenant)
+        self._approval_clock.note(event)
         self.approval_hub.tell(event.tenant, event.task.id)
         self._approval_events.emit(event)
 

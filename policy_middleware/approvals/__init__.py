@@ -1,5 +1,6 @@
 """Who may let a request pass that a rule holds back."""
 
+from policy_middleware.approvals.clock import ApprovalClock
 from policy_middleware.approvals.events import (
     ApprovalEvent,
     ApprovalEventKind,
@@ -32,6 +33,7 @@ from policy_middleware.approvals.watching import LOOK_ANYWAY_SECONDS, ApprovalHu
 
 __all__ = [
     "LOOK_ANYWAY_SECONDS",
+    "ApprovalClock",
     "ApprovalEvent",
     "ApprovalEventKind",
     "ApprovalEvents",

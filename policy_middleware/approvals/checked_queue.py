@@ -172,6 +172,8 @@ class CheckedQueue(ABC):
     ) -> ApprovalTask:
         checked_subject(approver.id)
         task = self._existing(tenant, task_id)
+        if task.status is ApprovalStatus.PENDING and task.next_escalation is not None:
+            task = self._escalate(task).task or task  # by the queue's clock, which alone counts
         if task.status is not ApprovalStatus.PENDING:
             raise closed(task)
         if same_person(approver.id, task.requester):
@@ -190,10 +192,10 @@ class CheckedQueue(ABC):
         vote = Vote(approver.id, verdict, comment, 0.0, approver.verified, approver.operator, accepted)
         return _changed(self._vote(task, vote))
 
-    def _happened(self, task: ApprovalTask, kind: ApprovalEventKind) -> None:
+    def _happened(self, task: ApprovalTask, kind: ApprovalEventKind, voter: str | None = None) -> None:
         """Tell of a transition that this object has just made."""
         if self._tell is not None:
-            self._tell(event_of(task, kind))
+            self._tell(event_of(task, kind, voter))
 
     def _existing(self, tenant: str, task_id: str) -> ApprovalTask:
         task = self.get(tenant, task_id)

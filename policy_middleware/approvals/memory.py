@@ -125,7 +125,10 @@ class MemoryApprovals(CheckedQueue):
             if vote.verdict is Verdict.DENY:
                 vote = replace(vote, at=now, counts_for=())
                 votes = (*current.votes, vote)
-                return self._end(current, ApprovalEventKind.DENIED, status=ApprovalStatus.DENIED, votes=votes)
+                denied = replace(current, votes=votes)
+                return self._end(
+                    denied, ApprovalEventKind.DENIED, vote.approver, status=ApprovalStatus.DENIED
+                )
             counted = tuple(index for index in vote.counts_for if not current.progress[index].satisfied)
             if not counted:
                 return Step("not_eligible", current)
@@ -142,9 +145,9 @@ class MemoryApprovals(CheckedQueue):
                     approved_until=now + voted.use_within,
                 )
             step = self._put(voted)
-            self._happened(voted, ApprovalEventKind.VOTED)
+            self._happened(voted, ApprovalEventKind.VOTED, vote.approver)
             if voted.status is ApprovalStatus.APPROVED:
-                self._happened(voted, ApprovalEventKind.APPROVED)
+                self._happened(voted, ApprovalEventKind.APPROVED, vote.approver)
             return step
 
     def _escalate(self, task: ApprovalTask) -> Step:
@@ -252,11 +255,13 @@ class MemoryApprovals(CheckedQueue):
             del queue.tasks[task_id]
             queue.nonces.pop(task_id, None)
 
-    def _end(self, task: ApprovalTask, kind: ApprovalEventKind, **changes: object) -> Step:
+    def _end(
+        self, task: ApprovalTask, kind: ApprovalEventKind, voter: str | None = None, **changes: object
+    ) -> Step:
         self._tenants[task.tenant].open_by_fingerprint.pop(task.fingerprint, None)
         ended = replace(task, ended_at=self._clock(), **changes)  # type: ignore[arg-type]
         self._put(ended)
-        self._happened(ended, kind)
+        self._happened(ended, kind, voter)
         return Step(DONE, ended)
 
     def _put(self, task: ApprovalTask) -> Step:

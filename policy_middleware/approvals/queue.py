@@ -124,6 +124,12 @@ class ApprovalQueue(Protocol):
         answer) is `ok` again.
         """
 
+    def advance(self, tenant: str) -> float | None:
+        """Do what the passing of time asks for: tasks lapse, and second groups of approvers are asked.
+
+        Returns in how many seconds there is more to do, None when nothing is open.
+        """
+
     def claim(self, tenant: str, requester: str, key: str, digest: str) -> ApprovalTask | None:
         """Take an idempotency key for a submission with this digest; return the task it led to before.
 

@@ -113,9 +113,14 @@ class RedisApprovals(CheckedQueue):
 
     def _vote(self, task: ApprovalTask, vote: Vote) -> Step:
         eligible = (index + 1 for index in vote.counts_for)  # Lua counts from one
-        return self._transition(
-            self._vote_script, task, vote.approver, vote.verdict, _nonce(), vote_to_json(vote), *eligible
+        arguments: tuple[str | bytes | int, ...] = (
+            vote.approver,
+            vote.verdict,
+            _nonce(),
+            vote_to_json(vote),
+            *eligible,
         )
+        return self._transition(self._vote_script, task, *arguments, voter=vote.approver)
 
     def _cancel(self, task: ApprovalTask) -> Step:
         return self._transition(self._close_script, task, "cancel", _nonce())
@@ -207,13 +212,15 @@ class RedisApprovals(CheckedQueue):
             stored: Any = self._client.hmget(self._task_key(tenant, task_id), "requester", "fingerprint")
             requester, fingerprint = (b"" if value is None else value for value in stored)
             keys = self._keys_of(tenant, task_id, requester.decode(), fingerprint.decode())
-            _, after, transitions = self._settle_script(keys=keys, args=(task_id, self._keep_ms))
+            _, after, transitions = self._settle_script(keys=keys, args=(task_id, self._keep_ms, _nonce()))
         self._tell_of(_task(tenant, task_id, after), transitions)
 
-    def _tell_of(self, task: ApprovalTask | None, transitions: Sequence[bytes]) -> None:
+    def _tell_of(
+        self, task: ApprovalTask | None, transitions: Sequence[bytes], voter: str | None = None
+    ) -> None:
         if task is not None:
             for kind in transitions:
-                self._happened(task, ApprovalEventKind(kind.decode()))
+                self._happened(task, ApprovalEventKind(kind.decode()), voter)
 
     def _forget(self, tenant: str, ended: Sequence[bytes]) -> None:
         """Remove ended tasks, and only then their ids: whoever is interrupted leaves them to the next."""
@@ -263,14 +270,16 @@ class RedisApprovals(CheckedQueue):
         """Record that a task has lapsed when somebody sees it: what was once expired stays expired."""
         if task is None or not task.is_open or task.deadline > now:
             return task
-        return self._transition(self._settle_script, task).task
+        return self._transition(self._settle_script, task, _nonce()).task
 
-    def _transition(self, script: Any, task: ApprovalTask, *arguments: str | bytes | int) -> Step:
+    def _transition(
+        self, script: Any, task: ApprovalTask, *arguments: str | bytes | int, voter: str | None = None
+    ) -> Step:
         keys = self._keys_of(task.tenant, task.id, task.requester, task.fingerprint)
         with _queue_errors():
             outcome, stored, transitions = script(keys=keys, args=(task.id, self._keep_ms, *arguments))
         after = _task(task.tenant, task.id, stored)
-        self._tell_of(after, transitions)
+        self._tell_of(after, transitions, voter)
         return Step(CLOSED if after is None else outcome.decode(), after)
 
     @property

@@ -60,12 +60,12 @@ local function finish(...)
   if redis.call('GET', KEYS[6]) == id then redis.call('DEL', KEYS[6]) end
 end
 
-local function settle()  -- the status now: pending, approved, used, ... or false for no such task
+local function settle(nonce)  -- the status now: pending, approved, used, ... or false for no such task
   local task = redis.call('HMGET', KEYS[1], 'status', 'deadline', 'consumed_at')
   local status = task[1]
   if status == 'approved' and task[3] then return 'used' end
   if (status == 'pending' or status == 'approved') and tonumber(task[2]) <= now then
-    finish('status', 'expired')
+    finish('status', 'expired', 'closed_by', nonce or '')
     happened('expired')
     return 'expired'
   end
@@ -268,7 +268,12 @@ return {due[1], due[2], soonest and math.max(0, soonest - now) or -1}
 SETTLE: Final = (
     _COMMON
     + r"""
-if not settle() then  -- long gone; only its id was left
+local nonce = ARGV[3]
+if redis.call('HGET', KEYS[1], 'closed_by') == nonce then  -- sent again: a lost reply
+  transitions = {'expired'}
+  return answer('ok')
+end
+if not settle(nonce) then  -- long gone; only its id was left
   for n = 2, 5 do redis.call('ZREM', KEYS[n], id) end
   redis.call('ZREM', KEYS[7], id)
 end

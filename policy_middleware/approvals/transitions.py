@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy_middleware.approvals.events import ApprovalEvent, ApprovalEventKind
-from policy_middleware.approvals.task import ApprovalTask, Vote
+from policy_middleware.approvals.task import ApprovalTask
 
 _BY_VOTE = frozenset({ApprovalEventKind.VOTED, ApprovalEventKind.APPROVED, ApprovalEventKind.DENIED})
 _BY_REQUESTER = frozenset(
@@ -11,20 +11,16 @@ _BY_REQUESTER = frozenset(
 )
 
 
-def event_of(task: ApprovalTask, kind: ApprovalEventKind) -> ApprovalEvent:
-    """Return what happened to `task`, which is as the transition `kind` has left it."""
+def event_of(task: ApprovalTask, kind: ApprovalEventKind, voter: str | None = None) -> ApprovalEvent:
+    """Return what happened to `task`, which is as the transition `kind` has left it; `voter` made it."""
     if kind in _BY_VOTE:
-        vote = _last_vote(task)
+        vote = next(vote for vote in task.votes if vote.approver == voter)
         return ApprovalEvent(
             kind, task.tenant, task, vote.at, vote.approver, vote.comment, vote.verified, vote.operator
         )
     return ApprovalEvent(
         kind, task.tenant, task, _moment(task, kind), task.requester if kind in _BY_REQUESTER else None
     )
-
-
-def _last_vote(task: ApprovalTask) -> Vote:
-    return max(task.votes, key=lambda vote: vote.at)
 
 
 def _moment(task: ApprovalTask, kind: ApprovalEventKind) -> float:

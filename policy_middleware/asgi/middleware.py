@@ -90,11 +90,12 @@ class PolicyMiddleware:
         step = self.gate.open(request)
         if step.__class__ is not Proceed:
             body = ReplayedBody(receive, request.header("content-length"))
-            receive = body.receive
+            # What was read ahead is for the handler; whether the client left, only the server says.
+            staying, receive = partial(while_client_stays, receive), body.receive
             try:
-                step = await drive_async(step, body.read, run_in_worker, partial(while_client_stays, receive))
+                step = await drive_async(step, body.read, run_in_worker, staying)
                 if isinstance(step, RespondStream):
-                    await while_client_stays(receive, partial(send_stream, step, send))
+                    await staying(partial(send_stream, step, send))
                     return
             except ClientLeft:
                 return
