@@ -319,7 +319,7 @@ class Verifier:
         chain, result = self._chains[writer], self._result
         first = min(run.first for run in chain.runs)
         if self._keys:
-            result.proved.append(f"{writer}: {_span(first, last)} as they were written")
+            result.proved.append(f"{writer}: {_there(chain.runs)} as they were written")
         else:
             if chain.signed:
                 result.proved.append(f"{writer}: {_span(first, min(chain.signed, last))} as they were signed")
@@ -349,6 +349,19 @@ def _is_json(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _there(runs: Iterable[_Run]) -> str:
+    """Return the numbers of the records that are there: `records 1 to 61 and 401 to 412`."""
+    spans: list[tuple[int, int]] = []
+    for run in sorted(runs, key=lambda run: run.first):
+        if spans and run.first == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], run.last)
+        else:
+            spans.append((run.first, run.last))
+    if spans[1:]:
+        return "records " + " and ".join(_span(*span).partition(" ")[2] for span in spans)
+    return _span(*spans[0])
 
 
 def _span(first: int, last: int) -> str:

@@ -230,6 +230,7 @@ def test_what_a_failing_sink_missed_is_on_record_and_no_alarm() -> None:
     result = check(sink.lines)
     assert result.intact, found(result)
     assert any("records 4 to 5 never reached this log" in sentence for sentence in result.unproved)
+    assert any("records 1 to 3 and 6 to" in sentence for sentence in result.proved)
     del sink.lines[1]
     assert not check(sink.lines).intact
 
