@@ -52,6 +52,7 @@ serve: $(READY) ## run the FastAPI example over a real server until Ctrl-C
 bench: $(READY) ## print the figures, side by side in one run
 	$(BIN)/python -m benchmarks.decide
 	$(BIN)/python -m benchmarks.middleware
+	$(BIN)/python -m benchmarks.counters
 	$(BIN)/python -m benchmarks.masking_streams
 	$(BIN)/python -m benchmarks.detection
 	$(BIN)/python -m benchmarks.masking
