@@ -39,13 +39,16 @@ def mask_csv(text: str, rules: BodyRules, *, tabs: bool, parameters: Mapping[str
         if len(set(header)) != len(header):
             raise MaskError("two columns of the table have the same name")
     edits: list[tuple[int, int, str]] = []
+    # What separates cells is no part of words, so nothing in a cell is hidden by the cells around it.
+    is_searched = rules.detects(text.replace('""', '"'))
     for first in range(0, len(rows), _BATCH):
         batch = rows[first : first + _BATCH]
         if header is not None:
             for number, row in enumerate(batch, first):
                 if number > 0:
                     edits += _by_fields(text, row, header, rules)
-        edits += _by_search(text, batch, rules)
+        if is_searched:
+            edits += _by_search(text, batch, rules)
     return mark + _edited(text, edits, delimiter)
 
 
@@ -71,8 +74,6 @@ def _by_fields(
 def _by_search(
     text: str, rows: Sequence[Sequence[_Cell]], rules: BodyRules
 ) -> Iterator[tuple[int, int, str]]:
-    if not rules.has_texts or not rows:
-        return
     cells = [cell for row in rows for cell in row if cell[1] > cell[0]]
     contents = [_content(text, cell) for cell in cells]
     for cell, content, masked in zip(cells, contents, rules.texts(contents), strict=True):

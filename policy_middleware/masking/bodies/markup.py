@@ -182,7 +182,9 @@ def _check_script(reading: str, run: _Run, rules: BodyRules) -> None:
     """Raise MaskError for a value that is spelt in the escapes of scripts or addresses."""
     unescaped = _SCRIPT_ESCAPE.sub(_unescaped, reading) if "\\" in reading else reading
     plain = unquote(unescaped) if "%" in unescaped else unescaped
-    if plain != reading and not rules.is_masked(reading) and rules.is_masked(plain):
+    if plain == reading or not rules.detects(plain):
+        return
+    if not rules.is_masked(reading) and rules.is_masked(plain):
         raise MaskError(f"the markup spells a value in escapes at character {run[0].start}")
 
 
