@@ -24,8 +24,8 @@ log: Final = logging.getLogger("policy_middleware")
 INBOX_PATH: Final = "/inbox"
 """Where the inbox is below the prefix."""
 
-MAX_FORM: Final = 32 * 1024
-"""Bytes of a form; the longest comment takes 4096 characters, percent-encoded."""
+MAX_FORM: Final = 64 * 1024
+"""Bytes of a form; each of a comment's 4096 characters may take twelve, percent-encoded."""
 
 STREAM_SECONDS: Final = 300.0
 """For how long a page is told of changes before it has to ask again, and so to show anew who it is for."""
@@ -109,10 +109,12 @@ class InboxDoor:
             return Respond(None, self._inbox.answer(request, visitor))
 
         def decide(body: bytes | None) -> Step:
-            if body is None:
-                return Respond(None, self._inbox.turned_away(request, 413, "The form is too long."))
-            form = self._page_request(view, body)
-            return Blocking(lambda: Respond(None, self._inbox.answer(form, visitor)))
+            def answer() -> Step:
+                if body is None:
+                    return Respond(None, self._inbox.turned_away(request, 413, "The form is too long."))
+                return Respond(None, self._inbox.answer(self._page_request(view, body), visitor))
+
+            return Blocking(answer)
 
         return ReadBody(MAX_FORM, decide)
 

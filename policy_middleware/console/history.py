@@ -48,6 +48,11 @@ def history_of(task: ApprovalTask) -> list[Happening]:
             note = f"Said so on the command line{typed}; not signed in."
         verb = "approved" if vote.verdict is Verdict.APPROVE else "denied"
         lines.append(Happening(vote.at, verb, vote.approver, vote.comment, note))
+    for requirement, opened in zip(task.requirements, task.escalated, strict=True):
+        if opened is not None:
+            lines.append(
+                Happening(opened, f"Rule {requirement.rule_id} asks a second group of people as well.")
+            )
     if task.approved_at is not None:
         lines.append(Happening(task.approved_at, "That was the last approval needed."))
     if task.consumed_at is not None:

@@ -109,12 +109,18 @@ class Inbox:
         filters = Filters.read(request.parameters, visitor.tenants)
         if filters is None:
             return self._unknown(request, visitor)
+        # Whoever looks is to see what time has brought: lapsed requests, second groups of approvers.
+        self._enforcer.approvals.advance(filters.tenant)
         now = time.time()
         page = queue_page(self._enforcer.approvals, visitor, filters, now)
         return self._page("queue.html", request, visitor, 200, page=page, tenant=filters.tenant, now=now)
 
     def _request(self, request: PageRequest, visitor: Visitor, tenant: str, task_id: str) -> Response:
-        task = visible_task(self._enforcer.approvals, visitor, tenant, task_id)
+        queue = self._enforcer.approvals
+        task = visible_task(queue, visitor, tenant, task_id)
+        if task is not None and task.next_escalation is not None:
+            queue.advance(tenant)
+            task = visible_task(queue, visitor, tenant, task_id)
         if task is None:
             return self._unknown(request, visitor)
         return self._shown(request, visitor, task, 200, notice=request.parameters.get("notice", ""))

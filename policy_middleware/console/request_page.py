@@ -22,7 +22,11 @@ from policy_middleware.enforcer import PolicyEnforcer
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One rule that asks for approval."""
+    """One rule that asks for approval.
+
+    `others` may agree as well from `escalates_at` on; `escalated` says that this is so by now. `signed_in`:
+    votes by command do not count.
+    """
 
     document: str
     rule_id: str
@@ -30,6 +34,10 @@ class Demand:
     people: str
     required: int
     received: int
+    signed_in: bool
+    others: str | None
+    escalates_at: float
+    escalated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,13 @@ def request_page(enforcer: PolicyEnforcer, task: ApprovalTask, visitor: Visitor,
                 people_of(part.requirement.approval.approvers),
                 part.required,
                 part.received,
+                part.requirement.approval.host_verified,
+                None if escalation is None else people_of(escalation.approvers),
+                task.created_at + (0.0 if escalation is None else escalation.after),
+                escalated is not None,
             )
-            for part in task.progress
+            for part, escalated in zip(task.progress, task.escalated, strict=True)
+            for escalation in (part.requirement.approval.escalation,)
         ),
         history=tuple(history_of(task)),
         precedents=precedents_of(task, latest.tasks),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from policy_middleware import inbox_door
 from policy_middleware.approvals import Approver
 from policy_middleware.attributes import header
 from policy_middleware.enforcer import PolicyEnforcer
@@ -134,7 +135,7 @@ def test_a_form_that_is_too_long_is_refused(build: Build) -> None:
     service = build(approving({"http.path": "/docs"}), approver=dana)
     task, _ = park(service)
     target = f"{INBOX}/requests/{TENANT}/{task}/approve"
-    answer = service.call(Call("POST", target, headers=FORM, body=(b"comment=" + b"x" * 40_000,)))
+    answer = service.call(Call("POST", target, headers=FORM, body=(b"comment=" + b"x" * 70_000,)))
     assert answer.status == 413
 
 
@@ -182,3 +183,28 @@ def test_pages_leave_no_decision_behind(build: Build, records: Records) -> None:
 def test_observing_serves_the_inbox_and_lets_nobody_else_in(build: Build) -> None:
     assert open_page(build(ALLOW_ALL, approver=dana, mode="observe")).status == 200
     assert open_page(build(ALLOW_ALL, approver=nobody, mode="observe")).status == 403
+
+
+def test_pages_are_told_of_changes_where_the_server_can_keep_a_response_open(
+    build: Build, enforcer: PolicyEnforcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_door, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(inbox_door, "STREAM_SECONDS", 0.03)
+    service = build(ALLOW_ALL, approver=dana)
+    answer = open_page(service, "/events", query=f"tenant={TENANT}")
+    if answer.status == 200:
+        assert answer.header("content-type") == "text/event-stream"
+        assert answer.header("cache-control") == "no-store"
+        assert answer.body.startswith(b"retry: 2000\n\n: nothing new")
+    else:
+        assert (answer.status, answer.body) == (204, b"")
+    assert enforcer.approval_hub.waiting == 0
+    assert open_page(service, "/events", query="tenant=globex").status == 204
+
+
+def test_no_more_pages_are_told_than_a_process_can_bear(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_door, "MAX_STREAMS", 0)
+    service = build(ALLOW_ALL, approver=dana)
+    assert open_page(service, "/events", query=f"tenant={TENANT}").status == 204

@@ -4,9 +4,12 @@ import pytest
 
 from policy_middleware.approvals import ApprovalStatus, Approver, Verification
 from policy_middleware.console import Visitor
+from policy_middleware.model.decision import ApprovalRequirement
 from policy_middleware.model.errors import StoreUnavailable
-from tests.approvals.parking import requirement
+from policy_middleware.model.policy import ApprovalSpec, EscalationSpec
+from tests.approvals.parking import requirement, role
 from tests.console.visiting import BASE, BEA, FORM, Desk, header_of, path_of, text_of
+from tests.waiting import eventually
 
 CARL = Visitor(Approver("carl", ("dpo",)), ("acme", "globex"))
 STRANGER = Visitor(Approver("ivy", ("intern",)), ("acme",))
@@ -139,8 +142,7 @@ def test_a_vote_on_what_is_over_says_what_became_of_it(desk: Desk) -> None:
 
 def test_an_expired_request_says_so_and_offers_nothing(desk: Desk) -> None:
     task = desk.park(requirement(expires_in=0.001))
-    while desk.task(task).status is ApprovalStatus.PENDING:
-        pass
+    eventually(lambda: desk.task(task).status is ApprovalStatus.EXPIRED)
     page = desk.open(path_of(task))
     assert "Expired: nobody decided in time." in text_of(page)
     assert b"<form" not in page.body
@@ -349,3 +351,24 @@ def test_form_of_another_kind_is_no_vote_with_a_comment(desk: Desk) -> None:
     headers = {"content-type": ("text/plain",), "sec-fetch-site": ("same-origin",)}
     assert desk.send(path_of(task, "deny"), headers=headers, comment="x").status == 422
     assert desk.open(path_of(task), visitor=BEA).status == 200
+
+
+def with_second_group(after: float, *, host_verified: bool = False) -> ApprovalRequirement:
+    spec = ApprovalSpec(
+        role("dpo"), host_verified=host_verified, escalation=EscalationSpec(after, role("ceo"))
+    )
+    return ApprovalRequirement("acme", "big-export", "d1", "Exports need a second person.", spec)
+
+
+def test_a_second_group_of_approvers_is_announced_and_then_named(desk: Desk) -> None:
+    later = desk.park(with_second_group(1800.0, host_verified=True), body="1")
+    text = text_of(desk.open(path_of(later)))
+    assert "by somebody with the role dpo, signed in here" in text
+    assert "on also by somebody with the role ceo" in text
+    now = desk.park(with_second_group(0.001), body="2")
+    eventually(lambda: "or by somebody with the role ceo" in text_of(desk.open(path_of(now))))
+    text = text_of(desk.open(path_of(now)))
+    assert "by somebody with the role dpo, or by somebody with the role ceo" in text
+    assert "Rule big-export asks a second group of people as well." in text
+    chief = Visitor(Approver("cleo", ("ceo",)), ("acme",))
+    assert desk.send(path_of(now, "approve"), chief).status == 303
