@@ -13,6 +13,8 @@ import redis
 
 from policy_middleware.approvals import open_approvals
 from policy_middleware.counters import open_counters
+from policy_middleware.decision_log.reading import read_stream
+from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.evaluation.counting import Entry, Question
 from policy_middleware.model.errors import StoreUnavailable
 from policy_middleware.stores import RedisStore, Snapshots, publish_document, roll_back
@@ -29,7 +31,7 @@ def server(new_server: Callable[..., Server]) -> Server:
     """A server with the users of the page."""
     server = new_server()
     blocks = re.findall(r"^```acl\nACL SETUSER (.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 4
     with server.client() as admin:
         for block in blocks:
             admin.execute_command(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
@@ -97,6 +99,90 @@ def test_the_app_can_follow_policies_report_and_park_requests(server: Server) ->
     assert denials(server) == []
 
 
+PARKING = {
+    "schema": 1,
+    "default": "deny",
+    "rules": [
+        {
+            "id": "few",
+            "when": {"action": "read"},
+            "effect": "allow",
+            "reason": "A few.",
+            "limit": {"per": ["subject.id"], "within": "1h", "max": 5},
+        },
+    ],
+}
+
+
+def test_an_enforcer_of_the_app_does_all_its_work(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(RedisStore(url(server, "author"))) as store:
+        publish_document(store, "acme", PARKING)
+    context = {"tenant": "acme", "subject.id": "alice", "action": "read"}
+    with PolicyEnforcer.from_url(url(server, "app"), decision_log="redis") as enforcer:
+        assert enforcer.decide(context).allowed
+        task = park(enforcer.approvals)
+        with enforcer.approval_hub.watch("acme", task.id):
+            eventually(lambda: listens_for_approvals(server))
+            enforcer.approvals.approve("acme", task.id, BEA)
+        assert use(enforcer.approvals, task).outcome == "ok"
+        assert enforcer.decision_log.flush()
+        eventually(lambda: enforcer.snapshots.store.reports("acme"))
+    with server.client() as admin:
+        assert admin.xlen("policy:decisions") >= 4
+    assert denials(server) == []
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+def listens_for_approvals(server: Server) -> bool:
+    with server.client() as admin:
+        return bool(admin.pubsub_numpat())
+
+
+def test_who_approves_can_decide_and_is_recorded_and_can_do_nothing_else(server: Server) -> None:
+    with closing(RedisStore(url(server, "author"))) as store:
+        publish_document(store, "acme", allowing())
+    with closing(RedisStore(url(server, "app"))) as store:
+        first, second = (park(open_approvals(store), body=body) for body in ("one", "two"))
+    with PolicyEnforcer.from_url(url(server, "approver"), decision_log="redis") as enforcer:
+        queue = enforcer.approvals
+        assert len(queue.list("acme").tasks) == 2
+        queue.approve("acme", first.id, BEA)
+        queue.deny("acme", second.id, BEA, "Not now.")
+        assert enforcer.decision_log.flush()
+    with server.client() as admin:
+        assert admin.xlen("policy:decisions") == 3
+    assert denials(server) == []
+    with redis.Redis.from_url(url(server, "approver"), protocol=2) as client:
+        for key in ("policy:doc:{acme}", "policy:count:{acme}:x", "policy:history:{acme}"):
+            with pytest.raises(redis.ResponseError):
+                client.set(key, "x")
+
+
+def test_who_only_looks_sees_documents_history_status_and_records(server: Server) -> None:
+    with closing(RedisStore(url(server, "author"))) as store:
+        publish_document(store, "acme", allowing(), author="dana")
+    with PolicyEnforcer.from_url(url(server, "app"), decision_log="redis") as enforcer:
+        enforcer.decide({"tenant": "acme", "action": "document.read"})
+        eventually(lambda: enforcer.snapshots.store.reports("acme"))
+        with closing(RedisStore(url(server, "reader"))) as store:
+            assert store.names() == ["acme"]
+            assert store.read(["acme"]).marked
+            assert len(store.history("acme")) == 1
+            assert len(store.reports("acme")) == 1
+            enforcer.decision_log.flush()
+            assert len(list(read_stream(store))) == 1
+            assert list(store.warnings()) == []
+    assert denials(server) == []
+    with redis.Redis.from_url(url(server, "reader"), protocol=2) as client:
+        for command in (
+            ("SET", "policy:doc:{acme}", "x"),
+            ("DEL", "policy:decisions"),
+            ("EVAL", "return 1", "0"),
+        ):
+            with pytest.raises(redis.ResponseError):
+                client.execute_command(*command)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -113,6 +199,8 @@ def test_the_app_can_follow_policies_report_and_park_requests(server: Server) ->
         ("XTRIM", "policy:history:{acme}", "MAXLEN", "0"),
         ("ACL", "LIST"),
         ("SUBSCRIBE", "other"),
+        ("PSUBSCRIBE", "*"),
+        ("PUBLISH", "other", "x"),
     ],
     ids=" ".join,
 )
