@@ -23,7 +23,7 @@ from typing import Final
 from benchmarks.workload import TENANT, policy, requests
 from policy_middleware import PolicyEnforcer, RequestContext
 from policy_middleware.decision_log import DecisionLog, PlacedRecord, open_sinks
-from policy_middleware.decision_log.reading import stream_lines
+from policy_middleware.decision_log.stream_log import StreamLog
 from policy_middleware.decision_log.verify_log import verify
 from policy_middleware.model.decision import PolicyDecision
 from policy_middleware.stores.opening import open_store
@@ -158,7 +158,7 @@ def outage() -> None:
             worker.join()
         store = open_store(server.url)
         assert isinstance(store, RedisStore)
-        lines = list(stream_lines(store))
+        lines = list(StreamLog(store).lines())
         records = [json.loads(line) for line in lines]
         unique = {(record["writer"], record["seq"]) for record in records}
         made = sum(record["event"] == "decision" for record in records)

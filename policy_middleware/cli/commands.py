@@ -21,6 +21,7 @@ from policy_middleware.cli.mask import mask
 from policy_middleware.cli.observed import observed
 from policy_middleware.cli.options import group_options
 from policy_middleware.cli.output import note
+from policy_middleware.cli.replay import replay
 from policy_middleware.cli.routes import routes
 from policy_middleware.cli.rules import rule
 from policy_middleware.cli.status import status
@@ -105,6 +106,7 @@ for _command in (
     status,
     observed,
     log,
+    replay,
     routes,
     mask,
     doctor,

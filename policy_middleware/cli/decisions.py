@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import click
 
 from policy_middleware.cli.exit_codes import ExitCode
 from policy_middleware.cli.inputs import Input, read_context, read_documents
+from policy_middleware.cli.log_options import log_options
 from policy_middleware.cli.options import Command, optional_tenant_option, output_option, store_options
 from policy_middleware.cli.output import counted, print_fields, print_json, print_table, say
+from policy_middleware.cli.past_decisions import past_decision, tell_past_decision
 from policy_middleware.cli.places import IN_MEMORY, StorePlace, open_enforcer
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.evaluation.trace import DocumentTrace, RuleTrace, Standing
@@ -33,13 +37,13 @@ _STANDINGS: Final[Mapping[Standing, str]] = {
 _INDETERMINATE: Final = "a restricting rule could not be evaluated, so it counts as if it matched"
 
 
-def _question(command: Command) -> Command:
+def _question(command: Command, *, required: bool = True) -> Command:
     """Add the options by which a request is described."""
     described = click.option(
         "-i",
         "--input",
         "source",
-        required=True,
+        required=required,
         metavar="CONTEXT",
         help="The request as a JSON object: the text itself, a file, or `-` for standard input.",
     )
@@ -79,14 +83,35 @@ def evaluate(
 
 
 @click.command()
-@_question
-@store_options
+@click.argument("decision_id", required=False)
+@partial(_question, required=False)
+@log_options
 @output_option
-def explain(source: str, drafts: tuple[str, ...], tenant: str | None, place: StorePlace, output: str) -> None:
-    """Show rule by rule why a request is decided as it is.
+def explain(
+    decision_id: str | None,
+    source: str | None,
+    drafts: tuple[str, ...],
+    tenant: str | None,
+    log_file: Path | None,
+    place: StorePlace,
+    output: str,
+) -> None:
+    """Show rule by rule why a request is decided as it is, or why a past one was.
 
-    Each rule comes with the comparisons that settled it, and the values they saw.
+    Each rule comes with the comparisons that settled it, and the values they saw. A DECISION_ID (the header
+    X-Policy-Decision-Id of a response) is looked up in the decision log, and asked again over the revisions
+    that were in force; exits with 6 when that gives another answer, or cannot be done any more.
     """
+    if (decision_id is None) == (source is None):
+        raise click.UsageError("give a DECISION_ID, or a request with -i")
+    if decision_id is not None:
+        if drafts:
+            raise click.UsageError(
+                "--policy goes with -i; `policyctl replay` asks a file about past requests"
+            )
+        _explain_past(decision_id, log_file, place, output)
+        return
+    assert source is not None
     context = _context(source, tenant)
     with _enforcer(drafts, context.tenant, place) as enforcer:
         explanation = enforcer.explain(context)
@@ -99,6 +124,15 @@ def explain(source: str, drafts: tuple[str, ...], tenant: str | None, place: Sto
     )
     for document in explanation.documents:
         _print_trace(document)
+
+
+def _explain_past(decision_id: str, log_file: Path | None, place: StorePlace, output: str) -> None:
+    told = past_decision(decision_id, log_file, place)
+    if output == "json":
+        print_json(told.as_dict())
+    else:
+        tell_past_decision(told, _print_trace)
+    sys.exit(ExitCode.WOULD_CHANGE_OR_BE_DENIED if told.failed else ExitCode.OK)
 
 
 def _context(source: str, tenant: str | None) -> RequestContext:

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from policy_middleware.authoring.incidents import EditRefused
 from policy_middleware.authoring.rule_edits import UnknownRule
+from policy_middleware.decision_log.reading import LogUnreadable, UnknownDecision
 from policy_middleware.model.errors import (
     ApprovalError,
     ContextError,
@@ -42,6 +43,8 @@ _CODES: tuple[tuple[type[PolicyError], ExitCode], ...] = (
     (ContextError, ExitCode.USAGE),
     (UnknownRevision, ExitCode.USAGE),
     (UnknownRule, ExitCode.USAGE),
+    (UnknownDecision, ExitCode.USAGE),
+    (LogUnreadable, ExitCode.USAGE),
     (EditRefused, ExitCode.WOULD_CHANGE_OR_BE_DENIED),
     (RevisionConflict, ExitCode.WOULD_CHANGE_OR_BE_DENIED),
     (ApprovalError, ExitCode.WOULD_CHANGE_OR_BE_DENIED),

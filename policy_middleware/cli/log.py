@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from policy_middleware.cli.exit_codes import ExitCode
+from policy_middleware.cli.log_records import export, show, tail
+from policy_middleware.cli.log_statistics import stats
 from policy_middleware.cli.options import output_option, store_options
 from policy_middleware.cli.output import note, print_json, say
 from policy_middleware.cli.places import StorePlace
-from policy_middleware.decision_log.reading import stream_lines
+from policy_middleware.decision_log.stream_log import StreamLog
 from policy_middleware.decision_log.verify_log import (
     NotVerifiable,
     Verification,
@@ -105,7 +107,7 @@ def _lines_of_store(place: StorePlace) -> Iterator[bytes]:
     with place.store() as store:
         if not isinstance(store, RedisStore):
             raise click.UsageError("this store keeps no decisions; name the files of the log")
-        yield from stream_lines(store)
+        yield from StreamLog(store).lines()
 
 
 def _tell(result: Verification, output: str) -> None:
@@ -122,3 +124,7 @@ def _tell(result: Verification, output: str) -> None:
         "heads": list(result.heads.values()),
     }
     print_json(data)
+
+
+for _command in (tail, show, stats, export):
+    log.add_command(_command)

@@ -12,8 +12,10 @@ import click
 from policy_middleware.cli.options import optional_tenant_option, output_option, store_options
 from policy_middleware.cli.output import counted, moment, print_json, print_table, say
 from policy_middleware.cli.places import StorePlace
-from policy_middleware.decision_log.reading import ReadRecord, read_file, read_stream
+from policy_middleware.decision_log.file_log import FileLog
+from policy_middleware.decision_log.reading import ReadRecord
 from policy_middleware.decision_log.rollout import Rollout, Tally, WouldHave, summarise
+from policy_middleware.decision_log.stream_log import StreamLog
 from policy_middleware.model.times import duration_seconds
 from policy_middleware.stores.redis_store import RedisStore
 
@@ -42,7 +44,7 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     "--log",
     "log_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read this JSON Lines file instead of the store's stream of decisions.",
+    help="Read this JSON Lines file, and those it was rotated into, instead of the store's stream.",
 )
 @store_options
 @output_option
@@ -73,12 +75,12 @@ def observed(tenant: str | None, since: float, log_file: Path | None, place: Sto
 
 def _records(log_file: Path | None, place: StorePlace, since: float) -> Iterator[ReadRecord]:
     if log_file is not None:
-        yield from read_file(log_file, since)
+        yield from FileLog(log_file).records(since)
         return
     with place.store() as store:
         if not isinstance(store, RedisStore):
             raise click.UsageError("this store keeps no decisions; name the log file with --log FILE")
-        yield from read_stream(store, since)
+        yield from StreamLog(store).records(since)
 
 
 def _say_totals(rollout: Rollout) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from policy_middleware.decision_log import open_sinks
 from policy_middleware.decision_log.file_sink import FileSink
-from policy_middleware.decision_log.reading import LogUnreadable, read_file
 from policy_middleware.decision_log.record import timestamp
 from policy_middleware.model.errors import SettingsError
 
@@ -56,24 +55,6 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space"):
         sink.write([{"n": 1}])
     sink.close()
-
-
-def test_records_are_read_back_and_a_cut_line_is_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "decisions.jsonl"
-    lines = [
-        '{"timestamp":"2026-01-01T00:00:00Z","n":1}',
-        "[1]",
-        '{"timestamp":"2026-01-03T00:00:00Z","n":2}',
-        '{"n"',
-    ]
-    path.write_text("\n".join(lines))
-    assert [record["n"] for record in read_file(path)] == [1, 2]
-    assert [record["n"] for record in read_file(path, since=1767312000.0)] == [2]
-
-
-def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LogUnreadable, match="nowhere"):
-        list(read_file(tmp_path / "nowhere"))
 
 
 def _written(directory: Path) -> list[dict[str, object]]:

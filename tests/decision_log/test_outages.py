@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from policy_middleware.decision_log import DecisionLog, open_sinks
-from policy_middleware.decision_log.reading import stream_lines
 from policy_middleware.decision_log.spill import Spill
+from policy_middleware.decision_log.stream_log import StreamLog
 from policy_middleware.decision_log.stream_sink import StreamSink
 from policy_middleware.decision_log.verify_log import verify
 from policy_middleware.model.errors import SettingsError
@@ -36,7 +36,7 @@ def _log(url: str, spill: Path) -> DecisionLog:
 
 def _lines(url: str) -> list[bytes]:
     store = _store(url)
-    lines = list(stream_lines(store))
+    lines = list(StreamLog(store).lines())
     store.close()
     return lines
 
