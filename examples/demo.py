@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -180,6 +182,43 @@ def outage(asked: list[Service], transcript: Transcript, server: Server) -> None
         transcript.step(f"back in {service.title}", service, ANA, *CUSTOMER, status=200)
 
 
+def evidence(transcript: Transcript, store_url: str, copy: Path) -> None:
+    """Tell the whole story from the decision log, prove it, and find one flipped byte in a copy of it."""
+    transcript.chapter("The evidence: what the decision log says of all this, once the services have stopped")
+    transcript.say("policyctl log stats")
+    print(textwrap.indent(ask_policyctl(store_url, "log", "stats").stdout, "   "))
+    told = json.loads(ask_policyctl(store_url, "log", "stats", "-o", "json").stdout)
+    kinds = {"allow", "mask", "require_approval", "deny"}
+    complete = (
+        kinds <= told["effects"].keys() and told["approvals"].get("approved", 0) >= 6 and not told["lost"]
+    )
+    decided = f"{told['decisions']} decisions by {told['writers']} writers, none lost"
+    transcript.expect("the log knows every effect and every approval", complete, decided)
+
+    proof = ask_policyctl(store_url, "log", "verify")
+    transcript.say("policyctl log verify")
+    transcript.expect("the log is proved", proof.returncode == 0, last_line(proof))
+
+    data = bytearray(ask_policyctl(store_url, "log", "export").stdout.encode())
+    copy.write_bytes(data)
+    intact = ask_policyctl(store_url, "log", "verify", str(copy))
+    transcript.say("policyctl log export > decisions.jsonl, and policyctl log verify decisions.jsonl")
+    transcript.expect("a copy in a file is proved as well", intact.returncode == 0, last_line(intact))
+    data[len(data) // 2] ^= 1
+    copy.write_bytes(data)
+    broken = ask_policyctl(store_url, "log", "verify", str(copy))
+    transcript.say("one bit of the copy is flipped, and policyctl log verify decisions.jsonl")
+    found = next(iter(broken.stdout.splitlines()), "nothing").replace(f"{copy.parent}/", "")
+    transcript.expect(
+        "one flipped byte is found", broken.returncode == 7, f"exit {broken.returncode}: {found}"
+    )
+
+
+def last_line(said: subprocess.CompletedProcess[str]) -> str:
+    """Return the verdict of a command: the last line that it printed."""
+    return (said.stdout or said.stderr).strip().rpartition("\n")[2]
+
+
 def settle(
     service: Service, person: Person, method: str, path: str, body: object = None, *, status: int
 ) -> None:
@@ -221,9 +260,16 @@ def has(header: str) -> Callable[[Answer], bool]:
 
 def policyctl(store_url: str, *arguments: str) -> None:
     """Run the command line as an operator would; raises CalledProcessError when it does not exit with 0."""
+    ask_policyctl(store_url, *arguments).check_returncode()
+
+
+def ask_policyctl(store_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line and return what it said, and its exit code."""
     program = Path(sys.executable).with_name("policyctl")
     environment = {**os.environ, "POLICY_STORE_URL": store_url}
-    subprocess.run((program, *arguments), check=True, env=environment, stdout=subprocess.DEVNULL)
+    return subprocess.run(
+        (program, *arguments), check=False, env=environment, capture_output=True, text=True, timeout=60
+    )
 
 
 def publish_policies(store_url: str) -> None:
@@ -243,14 +289,17 @@ def demo() -> int:
         )
         publish_policies(server.url)
         environment = {"POLICY_STORE_URL": server.url, "POLICY_MAX_STALE": str(MAX_STALE)}
-        logs = Path(running.enter_context(tempfile.TemporaryDirectory()))
-        started = [services.fastapi(), services.django(), services.flask()]
-        for service in started:
-            running.enter_context(service.configure(environment, logs / f"{service.port}.log"))
-        for service in started:
-            walk(service, transcript, store)
-        incident(started, transcript, store)
-        outage(started, transcript, server)
+        directory = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["POLICY_DECISION_LOG_KEY"] = secrets.token_hex(32)
+        with ExitStack() as serving:
+            started = [services.fastapi(), services.django(), services.flask()]
+            for service in started:
+                serving.enter_context(service.configure(environment, directory / f"{service.port}.log"))
+            for service in started:
+                walk(service, transcript, store)
+            incident(started, transcript, store)
+            outage(started, transcript, server)
+        evidence(transcript, server.url, directory / "decisions.jsonl")
     return transcript.close()
 
 
