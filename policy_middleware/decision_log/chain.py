@@ -87,14 +87,13 @@ class Chain:
             self._seal(placed, self._key)
         return placed
 
-    def checkpoint_due(self) -> bool:
-        """True when it is time for a signed checkpoint."""
+    def checkpoint_due(self, *, last: bool = False) -> bool:
+        """True when it is time for a signed checkpoint: every so often, and at the end (`last`)."""
         fresh = self._seq - self._signed_seq
-        return (
-            self._signer is not None
-            and fresh > 0
-            and (fresh >= CHECKPOINT_RECORDS or time.monotonic() - self._signed_at >= CHECKPOINT_SECONDS)
-        )
+        if self._signer is None or not fresh:
+            return False
+        age = time.monotonic() - self._signed_at
+        return last or fresh >= CHECKPOINT_RECORDS or age >= CHECKPOINT_SECONDS
 
     def checkpoint(self) -> PlacedRecord:
         """Return a record that vouches, by signature, for every record before it."""

@@ -44,6 +44,7 @@ class Delivery:
         """Begin the account anew: at first, and in a forked child."""
         self._missed: dict[int, _Missed] = {}
         self._ended: list[tuple[int, _Missed]] = []
+        self._told: list[tuple[int, _Missed]] = []
         self.written = self.failed = 0
 
     @property
@@ -58,12 +59,15 @@ class Delivery:
 
     def write(self, records: Sequence[PlacedRecord]) -> bool:
         """Write records, in order; False when some sink did not take them."""
+        told, self._told = self._told, []
         if not records:
             return True
         delivered = [
             self._call(number, records, partial(sink.write, records))
             for number, sink in enumerate(self._sinks)
         ]
+        # What says what a sink missed must not be missed itself.
+        self._ended += [one for one in told if not delivered[one[0]]]
         if all(delivered):
             self.written += len(records)
         return all(delivered)
@@ -75,9 +79,10 @@ class Delivery:
                 self._call(number, (), sink.catch_up)
 
     def gaps(self) -> Iterator[dict[str, object]]:
-        """Yield a record for each failure that has ended since the last call."""
-        ended, self._ended = self._ended, []
-        for number, missed in ended:
+        """Yield a record for each failure that has ended; they are to be written next."""
+        self._told = [one for one in self._ended if one[0] not in self._missed]
+        self._ended = [one for one in self._ended if one[0] in self._missed]
+        for number, missed in self._told:
             details: Mapping[str, object] = {
                 "sink": repr(self._sinks[number]),
                 "first_seq": missed.first_seq,

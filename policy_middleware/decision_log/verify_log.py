@@ -92,16 +92,20 @@ class _Run:
     head: str
     genuine: bool
     """Whether the last record is; what follows one that was altered cannot fit it and says nothing more."""
+    signed: int = 0
+    """Up to here a checkpoint in it vouches, by a genuine signature."""
 
 
 @dataclass
 class _Chain:
     runs: list[_Run] = field(default_factory=list)
-    declared: list[tuple[int, int]] = field(default_factory=list)
-    """Numbers of records that a sink is on record for having missed."""
-    signed: int = 0
-    """Up to here a checkpoint with a genuine signature vouches."""
+    declared: list[tuple[int, int, int]] = field(default_factory=list)
+    """First and last of the records that a sink is on record for having missed; the number of that record."""
+    signed: list[tuple[int, int]] = field(default_factory=list)
+    """First and last of records that signatures vouch for: what is linked, without a gap, to a checkpoint."""
     closed: int = 0
+    checkpoint: int = 0
+    """The last of each kind."""
     key: bytes | None = None
     keyed: bool = False
 
@@ -133,6 +137,7 @@ class Verifier:
         self._foreign: dict[tuple[str, str], int] = {}
         self._others_checkpoints = 0
         self._anchors: dict[tuple[str, int], str] = {}
+        self._ended: set[tuple[str, int]] = set()
         self._met: set[tuple[str, int]] = set()
         for anchor in anchors:
             self._take_anchor(anchor)
@@ -177,7 +182,7 @@ class Verifier:
         genuine = self._is_genuine(chain, writer, end, line)
         if genuine is None:
             return
-        self._link(chain, runs, _Run(place, seq, prev, seq, head, genuine), writer)
+        run = self._link(chain, runs, _Run(place, seq, prev, seq, head, genuine), writer)
         if not genuine:
             self._find(place, f"record {seq} of {writer} was altered: its seal does not fit")
             return
@@ -187,7 +192,7 @@ class Verifier:
             if not hmac.compare_digest(expected, head):
                 self._find(place, f"record {seq} of {writer} is another one than the anchor names")
         if line.startswith(_SPEAKING):
-            self._listen(chain, writer, seq, prev, json.loads(line), place)
+            self._listen(chain, run, writer, prev, line, place)
 
     def _is_genuine(self, chain: _Chain, writer: str, end: re.Match[bytes], line: bytes) -> bool | None:
         """Tell whether a seal fits its line; None when no key that was given can tell."""
@@ -204,32 +209,40 @@ class Verifier:
         mac = hmac.digest(chain.key, line[:-_MAC_LENGTH], "sha256").hex()
         return hmac.compare_digest(mac, end[5].decode())
 
-    def _link(self, chain: _Chain, runs: dict[str, _Run], new: _Run, writer: str) -> None:
-        """Add a record to the run that it continues, or begin another and say why it had to."""
+    def _link(self, chain: _Chain, runs: dict[str, _Run], new: _Run, writer: str) -> _Run:
+        """Add a record to the run that it continues, or begin another and say why; return the run."""
         run = runs.get(writer)
         if run is not None and new.first == run.last + 1:
             if new.prev != run.head and run.genuine:
                 self._find(new.place, f"record {new.first} of {writer} does not follow the one before it")
             run.last, run.head, run.genuine = new.last, new.head, new.genuine
-            return
+            return run
         if run is not None and new.first <= run.last:
             self._find(new.place, f"record {new.first} of {writer} is out of order, or there twice")
         runs[writer] = new
         chain.runs.append(new)
+        return new
 
-    def _listen(
-        self, chain: _Chain, writer: str, seq: int, prev: str, record: dict[str, Any], place: str
-    ) -> None:
+    def _listen(self, chain: _Chain, run: _Run, writer: str, prev: str, line: bytes, place: str) -> None:
+        """Take in what the last record of a run says about the log itself."""
+        seq = run.last
+        record = _json_object(line)
+        if record is None:
+            self._find(place, "is no record: it was cut off or damaged")
+            return
         event = record.get("event")
         if event == "log_closed":
             chain.closed = max(chain.closed, seq)
-        elif event == "gap" and isinstance(record.get("first_seq"), int):
-            chain.declared.append((record["first_seq"], record["last_seq"]))
+        elif event == "gap":
+            first, last = record.get("first_seq"), record.get("last_seq")
+            if isinstance(first, int) and isinstance(last, int):
+                chain.declared.append((first, last, seq))
         elif event == "checkpoint":
+            chain.checkpoint = max(chain.checkpoint, seq)
             if self._public_key is None:
                 self._others_checkpoints += 1
             elif self._is_signed(record, checkpoint_message(writer, seq - 1, prev)):
-                chain.signed = max(chain.signed, seq - 1)
+                run.signed = seq - 1
             else:
                 self._find(place, f"checkpoint {seq} of {writer} is not signed by the key given")
 
@@ -251,8 +264,11 @@ class Verifier:
         if self._public_key is not None and "signature" in anchor and not self._is_signed(anchor, message):
             raise NotVerifiable(f"the anchor of {writer} is not signed by the key given")
         self._anchors[writer, seq] = head
+        if anchor.get("closed") is True:
+            self._ended.add((writer, seq))
 
     def _join(self, writer: str, chain: _Chain) -> None:
+        chain.signed = list(_signed_spans(chain.runs))
         last, head, genuine = 0, GENESIS, True
         for number, run in enumerate(sorted(chain.runs, key=lambda run: run.first)):
             if run.first == last + 1:
@@ -270,15 +286,24 @@ class Verifier:
                 last, head, genuine = run.last, run.head, run.genuine
         if not chain.runs:
             return
-        self._result.heads[writer] = {"writer": writer, "seq": last, "hash": head}
+        closed = {"closed": True} if self._is_complete(chain, last) else {}
+        self._result.heads[writer] = {"writer": writer, "seq": last, "hash": head, **closed}
 
     def _lack(self, writer: str, chain: _Chain, first: int, run: _Run, *, begins: bool) -> None:
         missing = _span(first, run.first - 1)
-        if any(low <= first and run.first - 1 <= high for low, high in chain.declared):
+        if any(
+            low <= first and run.first - 1 <= high and self._vouched(chain, seq)
+            for low, high, seq in chain.declared
+        ):
             self._result.unproved.append(
                 f"{writer}: {missing} never reached this log, says a later record (a sink had failed)"
             )
         elif begins and self._partial:
+            expected = self._anchors.get((writer, run.first - 1))
+            if expected is not None:
+                self._met.add((writer, run.first - 1))
+                if not hmac.compare_digest(expected, run.prev):
+                    self._find(run.place, f"record {run.first} of {writer} does not follow the anchor")
             self._result.unproved.append(f"{writer}: what {missing} said; the log begins after it")
         else:
             hint = " (older files, or --partial, if it was rotated away)" if begins else ""
@@ -286,7 +311,14 @@ class Verifier:
 
     def _miss_anchor(self, writer: str, seq: int) -> None:
         head = self._result.heads.get(writer)
-        if head is None:
+        if head is None and self._partial:
+            why = (
+                "its chain ended there"
+                if (writer, seq) in self._ended
+                else "the whole chain is older than this log, or was taken out of it"
+            )
+            self._result.unproved.append(f"{writer}: the anchor at record {seq}: {why}")
+        elif head is None:
             self._find(writer, f"the whole chain is missing; an anchor names its record {seq}")
         elif head["seq"] < seq:
             self._find(
@@ -317,18 +349,17 @@ class Verifier:
 
     def _conclude_chain(self, writer: str, last: int, anchored: int) -> None:
         chain, result = self._chains[writer], self._result
-        first = min(run.first for run in chain.runs)
         if self._keys:
-            result.proved.append(f"{writer}: {_there(chain.runs)} as they were written")
+            there = [(run.first, run.last) for run in chain.runs]
+            result.proved.append(f"{writer}: {_numbers(there)} as they were written")
         else:
             if chain.signed:
-                result.proved.append(f"{writer}: {_span(first, min(chain.signed, last))} as they were signed")
-            if chain.signed < last:
-                result.unproved.append(
-                    f"{writer}: {_span(max(chain.signed + 1, first), last)}, which no signature covers"
-                )
-        if chain.closed == last:
-            result.proved.append(f"{writer}: complete; record {last} closes it")
+                result.proved.append(f"{writer}: {_numbers(chain.signed)} as they were signed")
+            unsigned = list(_without(sorted((run.first, run.last) for run in chain.runs), chain.signed))
+            if unsigned:
+                result.unproved.append(f"{writer}: {_numbers(unsigned)}, which no signature covers")
+        if self._is_complete(chain, last):
+            result.proved.append(f"{writer}: complete; record {chain.closed} closes it")
         elif anchored == last:
             result.unproved.append(f"{writer}: whether records followed the anchor at {last}")
         else:
@@ -336,6 +367,16 @@ class Verifier:
             result.unproved.append(
                 f"{writer}: its tail{after}: whether records followed number {last} (no anchor names them)"
             )
+
+    def _vouched(self, chain: _Chain, seq: int) -> bool:
+        """Tell whether a record can be believed: by its seal, or where no secret is known, by a signature."""
+        return bool(self._keys) or any(first <= seq <= last for first, last in chain.signed)
+
+    def _is_complete(self, chain: _Chain, last: int) -> bool:
+        """Tell whether nothing can follow: the last record closes the chain, or signs the one that does."""
+        if not chain.closed or not self._vouched(chain, chain.closed):
+            return False
+        return chain.closed == last or chain.closed + 1 == chain.checkpoint == last
 
     def _find(self, place: str, what: str) -> None:
         self._result.findings.append(Finding(place, what))
@@ -345,20 +386,56 @@ _SPEAKING = (b'{"event":"checkpoint"', b'{"event":"gap"', b'{"event":"log_closed
 
 
 def _is_json(line: bytes) -> bool:
+    return _json_object(line) is not None
+
+
+def _json_object(line: bytes) -> dict[str, Any] | None:
     try:
-        return isinstance(json.loads(line), dict)
+        value = json.loads(line)
     except (ValueError, RecursionError):
-        return False
+        return None
+    return value if isinstance(value, dict) else None
 
 
-def _there(runs: Iterable[_Run]) -> str:
-    """Return the numbers of the records that are there: `records 1 to 61 and 401 to 412`."""
-    spans: list[tuple[int, int]] = []
+def _signed_spans(runs: Iterable[_Run]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last of records that signatures vouch for.
+
+    A signature is about one line; the links carry it back to the lines before, as far as there is no gap.
+    """
+    first = last = signed = 0
+    head = ""
     for run in sorted(runs, key=lambda run: run.first):
-        if spans and run.first == spans[-1][1] + 1:
-            spans[-1] = (spans[-1][0], run.last)
+        if run.first != last + 1 or run.prev != head:
+            if signed >= first > 0:
+                yield first, signed
+            first, signed = run.first, 0
+        last, head, signed = run.last, run.head, max(signed, run.signed)
+    if signed >= first > 0:
+        yield first, signed
+
+
+def _without(
+    spans: Iterable[tuple[int, int]], others: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield what of `spans` is not in `others`; both are in order."""
+    for first, last in spans:
+        for low, high in others:
+            if first <= high and low <= last:
+                if first < low:
+                    yield first, low - 1
+                first = high + 1
+        if first <= last:
+            yield first, last
+
+
+def _numbers(found: Iterable[tuple[int, int]]) -> str:
+    """Return numbers of records by the first and last of each stretch: `records 1 to 61 and 401 to 412`."""
+    spans: list[tuple[int, int]] = []
+    for first, last in sorted(found):
+        if spans and first == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], last)
         else:
-            spans.append((run.first, run.last))
+            spans.append((first, last))
     if spans[1:]:
         return "records " + " and ".join(_span(*span).partition(" ")[2] for span in spans)
     return _span(*spans[0])

@@ -142,7 +142,7 @@ class Writer:
 
     def _end_chain(self) -> None:
         if self._chain is not None and self._chain.sealed:
-            self._write([event_record(LOG_CLOSED, None, time.time(), {})])
+            self._write([_closing()], last=True)
         self._chain = None
 
     def _record(self, entry: Entry) -> Record:
@@ -155,8 +155,11 @@ class Writer:
             return unreadable_record(entry.decision_id, error, time.time())
         return record
 
-    def _write(self, records: Sequence[Record]) -> bool:
-        """Write records in their place of the chain, and after them what there is to say of the sinks."""
+    def _write(self, records: Sequence[Record], *, last: bool = False) -> bool:
+        """Write records in their place of the chain, and after them what there is to say of the sinks.
+
+        With `last` it ends with a record that closes the chain, and its signature where there is who signs.
+        """
         # Only contended after the end, by late records; a sink that hangs must not hang a request with it.
         if not self._writing.acquire(timeout=LATE_WAIT):
             log.error("a sink of the decision log hangs: %d late records are lost", len(records))
@@ -166,9 +169,15 @@ class Writer:
             chain = self._chain = self._chain or Chain(self._key, self._signer)
             written = self._delivery.write([chain.place(record) for record in records])
             after: list[PlacedRecord] = [chain.place(record) for record in self._delivery.gaps()]
-            if chain.checkpoint_due():
+            if last and after:
+                after.append(chain.place(_closing()))
+            if chain.checkpoint_due(last=last):
                 after.append(chain.checkpoint())
             self._delivery.write(after)
             return written
         finally:
             self._writing.release()
+
+
+def _closing() -> dict[str, object]:
+    return event_record(LOG_CLOSED, None, time.time(), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from policy_middleware.decision_log import DecisionLog, verify_log
+from policy_middleware.decision_log import DecisionLog, PlacedRecord, verify_log
 from policy_middleware.decision_log.signing import open_signer
 from policy_middleware.decision_log.verify_log import (
+    GENESIS,
     NotVerifiable,
     Verification,
     Verifier,
@@ -233,6 +235,146 @@ def test_what_a_failing_sink_missed_is_on_record_and_no_alarm() -> None:
     assert any("records 1 to 3 and 6 to" in sentence for sentence in result.proved)
     del sink.lines[1]
     assert not check(sink.lines).intact
+
+
+def test_a_sink_that_works_again_only_at_the_end_leaves_a_log_that_is_complete() -> None:
+    class Failing(Lines):
+        failing = False
+
+        def write(self, records: list[PlacedRecord]) -> None:
+            self.failing = self.failing and records[0]["event"] != "log_closed"
+            if self.failing:
+                raise OSError("disk full")
+            super().write(records)
+
+    sink = Failing()
+    log = DecisionLog([sink], key=KEY, signer=open_signer(SEED))
+    for number in range(5):
+        sink.failing = number > 2
+        log.append(decided(f"d-{number}"), asked())
+        log.flush()
+    log.close()
+    result = check(sink.lines)
+    assert result.intact, found(result)
+    assert any("complete" in sentence for sentence in result.proved)
+    assert any("records 4 to 5 never reached this log" in sentence for sentence in result.unproved)
+
+
+def test_a_sink_that_fails_while_it_is_told_what_it_missed_is_told_again() -> None:
+    class Failing(Lines):
+        failing = False
+
+        def write(self, records: list[PlacedRecord]) -> None:
+            if self.failing:
+                raise OSError("disk full")
+            self.failing = records[0]["decision_id"] == "d-2"  # and so not for what follows it at once
+            super().write(records)
+
+    sink, other = Failing(), Lines()
+    log = DecisionLog([sink, other], key=KEY)
+    for number in range(8):
+        sink.failing = number in (1, 4)
+        log.append(decided(f"d-{number}"), asked())
+        log.flush()
+    log.close()
+    result = check(sink.lines)
+    assert result.intact, found(result)
+    assert check(other.lines).intact
+    assert len(other.lines) < 16
+
+
+def place_forged(body: str, after: bytes, number: int | None = None) -> bytes:
+    """Return a line with a place after another one, by somebody who has no key."""
+    before = json.loads(after)
+    seq = before["seq"] + 1 if number is None else number
+    prev = GENESIS if number == 1 else hashlib.sha256(after.removesuffix(b"\n")).hexdigest()
+    end = f'"writer":"{before["writer"]}","seq":{seq},"prev":"{prev}","key":"{"0" * 16}","mac":"{"0" * 64}"'
+    return f"{body},{end}}}\n".encode()
+
+
+def test_a_gap_that_nobody_signed_excuses_nothing_to_the_holder_of_the_public_key() -> None:
+    signer = open_signer(SEED)
+    lines = sealed(1200, signer=signer)[:1002]  # up to a checkpoint
+    forged = place_forged('{"event":"gap","first_seq":5,"last_seq":10', lines[-1])
+    result = verify([*lines[:4], *lines[10:], forged], public_key=signer.public_key)
+    assert "records 5 to 10" in found(result)
+
+
+def test_what_stands_before_a_gap_is_not_proved_by_a_signature_behind_it() -> None:
+    class Failing(Lines):
+        failing = False
+
+        def write(self, records: list[PlacedRecord]) -> None:
+            if self.failing:
+                raise OSError("disk full")
+            super().write(records)
+
+    signer, sink = open_signer(SEED), Failing()
+    log = DecisionLog([sink], key=KEY, signer=signer)
+    for number in range(9):
+        sink.failing = number in (3, 4)
+        log.append(decided(f"d-{number}"), asked())
+        log.flush()
+    log.close()
+    rewritten = [place_forged('{"event":"decision"', sink.lines[0], 1)]
+    for _ in range(2):
+        rewritten.append(place_forged('{"event":"decision"', rewritten[-1]))
+    result = verify([*rewritten, *sink.lines[3:]], public_key=signer.public_key)
+    assert result.intact, found(result)
+    assert any("records 6 to" in sentence and "as they were signed" in sentence for sentence in result.proved)
+    assert any("records 1 to 3" in sentence and "no signature" in sentence for sentence in result.unproved)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"event":"gap","first_seq":5',
+        '{"event":"gap","first_seq":"a","last_seq":[]',
+        '{"event":"gap"}{',
+        '{"event":"checkpoint","signature":"é"',
+        '{"event":"checkpoint","signature":7',
+        '{"event":"log_closed"' + '"x":[' * 3,
+    ],
+)
+def test_what_somebody_without_a_key_appends_proves_nothing_and_breaks_nothing(body: str) -> None:
+    signer = open_signer(SEED)
+    lines = sealed(1200, signer=signer)[:1002]
+    result = verify([*lines, place_forged(body, lines[-1])], public_key=signer.public_key)
+    assert not any("complete" in sentence for sentence in result.proved)
+    assert not verify([*lines, place_forged(body, lines[-1])], [KEY], public_key=signer.public_key).intact
+
+
+def test_a_closed_log_is_complete_also_to_the_holder_of_the_public_key_but_not_by_a_forged_end() -> None:
+    signer = open_signer(SEED)
+    lines = sealed(20, signer=signer)
+    assert any("complete" in one for one in verify(lines, public_key=signer.public_key).proved)
+    forged = [*lines[:-2], place_forged('{"event":"log_closed"', lines[-3])]
+    assert not any("complete" in one for one in verify(forged, public_key=signer.public_key).proved)
+
+
+def test_a_log_that_goes_on_after_an_anchor_is_proved_to_follow_it() -> None:
+    lines = sealed(30)
+    anchors = [dict(head) for head in check(lines[:10]).heads.values()]
+    assert check(lines[10:], partial=True, anchors=anchors).intact
+    other = sealed(1)
+    anchors[0]["hash"] = hashlib.sha256(other[0]).hexdigest()
+    assert "does not follow the anchor" in found(check(lines[10:], partial=True, anchors=anchors))
+
+
+def test_chains_that_a_capped_stream_has_dropped_are_no_alarm_but_unproved() -> None:
+    ended, killed, lines = sealed(4), sealed(4, closed=False), sealed(6)
+    anchors = list(check([*ended, *killed, *lines]).heads.values())
+    result = check(lines, partial=True, anchors=anchors)
+    assert result.intact, found(result)
+    assert sum("its chain ended there" in sentence for sentence in result.unproved) == 1
+    assert sum("or was taken out of it" in sentence for sentence in result.unproved) == 1
+    assert len(check(lines, anchors=anchors).findings) == 2
+
+
+def test_a_log_whose_key_was_changed_is_verified_with_both_keys() -> None:
+    lines = sealed(5) + sealed(5, OTHER_KEY)
+    assert verify(lines, [KEY, OTHER_KEY]).intact
+    assert "none of those given" in found(verify(lines, [KEY]))
 
 
 def test_checkpoints_prove_a_log_to_the_holder_of_the_public_key_only() -> None:
