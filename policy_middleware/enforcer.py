@@ -40,9 +40,12 @@ from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import LogUnavailable, NoUsablePolicy, StoreUnavailable
 from policy_middleware.notices import open_webhook
 from policy_middleware.settings import EnforcerSettings
+from policy_middleware.stores.freshness import STORE_AWAY, Unready
 from policy_middleware.stores.opening import open_store
 from policy_middleware.stores.protocol import UNSET, ExpectedRevision, StoredRevision
 from policy_middleware.stores.snapshots import Snapshots
+from policy_middleware.telemetry import EnforcerStatus, Spans, open_exporters, open_spans
+from policy_middleware.telemetry.spans import TENANT_ATTRIBUTE
 
 Context = Mapping[str, object] | RequestContext
 """What is asked: a RequestContext, or plain data that `RequestContext.from_mapping` understands."""
@@ -79,8 +82,11 @@ class PolicyEnforcer:
         )
         self.approval_hub: Final[ApprovalHub] = open_hub(store)
         """Wakes who waits for an approval."""
+        exporters = open_exporters(settings)
+        self.spans: Final[Spans] = open_spans(settings)
         self._approval_events: Final = ApprovalEvents(
             (
+                *(exporter.hear for exporter in exporters),
                 *open_listeners(settings.on_approval),
                 *open_webhook(settings.approval_webhook, settings.approval_webhook_secret),
             )
@@ -99,7 +105,10 @@ class PolicyEnforcer:
         self._approval_clock: Final = ApprovalClock(self._approvals.advance)
         self._counters: Final[Counters] = open_counters(store)
         self._complaints: Final = Complaints()
-        self.decision_log: Final = open_decision_log(settings, store, self.snapshots.freshness)
+        self.decision_log: Final = open_decision_log(settings, store, self.snapshots.freshness, exporters)
+        self.spans.follow(self.decision_log)
+        for exporter in exporters:
+            exporter.observe(weakref.ref(self))
         self._engine: Final[Engine] = LocalEngine()
         self._new_decision_id = _decision_ids()
         _living.add(self)
@@ -279,6 +288,32 @@ class PolicyEnforcer:
             name, document, author=author, note=note, expected_revision=expected_revision
         )
 
+    def status(self) -> EnforcerStatus:
+        """Return how this process is doing: what it holds, whether it hears of changes, how its log fares."""
+        snapshots = self.snapshots
+        return EnforcerStatus(
+            self.unready(0.0),
+            snapshots.listener,
+            snapshots.unheard_for,
+            snapshots.status(),
+            snapshots.loaded,
+            snapshots.rejected,
+            self.decision_log.status,
+        )
+
+    def unready(self, patience: float = 1.0) -> Unready | None:
+        """Say what keeps requests from being decided and run; None when nothing does.
+
+        Waits at most `patience` seconds for the shared documents when they were never read. Each tenant's own
+        document is loaded with the tenant's first request.
+        """
+        unready = self.snapshots.unready(patience)
+        if unready is not None and unready.kind == STORE_AWAY and self.settings.on_store_failure == "allow":
+            unready = None
+        if unready is None and self.decision_log.guards and not self.decision_log.accepts:
+            return Unready("decision log unavailable", "records may be lost, so nothing is to run unrecorded")
+        return unready
+
     def rest(self) -> None:
         """Write what waits to be written and withdraw this process's status, because the server shuts down.
 
@@ -338,7 +373,8 @@ class PolicyEnforcer:
     def _load(self, tenant: str) -> PolicySet | None:
         """Load what decides a tenant's requests; None when nothing can be had and requests pass then."""
         try:
-            return self.snapshots.load(tenant)
+            with self.spans("policy.load", {TENANT_ATTRIBUTE: tenant}):
+                return self.snapshots.load(tenant)
         except NoUsablePolicy:
             raise
         except StoreUnavailable:

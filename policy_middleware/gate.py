@@ -23,6 +23,7 @@ from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import MaskError, MissingExtra, SettingsError, StoreUnavailable
 from policy_middleware.outages import Outages
 from policy_middleware.parking import ApprovalExchange, Settled
+from policy_middleware.probes import Probes
 from policy_middleware.responses import (
     DECISION_ID_HEADER,
     ProblemType,
@@ -45,6 +46,7 @@ from policy_middleware.steps import (
     Respond,
     Step,
 )
+from policy_middleware.telemetry.spans import TENANT_ATTRIBUTE
 from policy_middleware.waiting import Patience
 
 
@@ -76,7 +78,8 @@ class Gate:
         )
         self._observing = settings.mode == "observe"
         self._exempt = frozenset(path.rstrip("/") for path in settings.exempt)
-        self._exempt_starts = tuple(self._exempt)
+        self._probes = Probes(enforcer, settings)
+        self._undecided_starts = (*self._exempt, *self._probes.paths)
         self._exempt_below = tuple(path + "/" for path in self._exempt)
         self._endpoints = Endpoints(enforcer, settings)
         self._door = open_door(enforcer, settings, self._extraction)
@@ -109,8 +112,11 @@ class Gate:
         if route is not None and route.exempt:
             return _EXEMPT
         # One look, and nearly no path is left whose segments have to be compared.
-        if path.startswith(self._exempt_starts) and self.exempts(path):
-            return _EXEMPT
+        if path.startswith(self._undecided_starts):
+            if path in self._probes.paths:
+                return self._probes.open(view)
+            if self.exempts(path):
+                return _EXEMPT
         if self._door is not None and self._door.leads_to(path):
             return self._door.open(view)
         return self._gather(view) if self._gathers else self._decide(view, _NOTHING_GATHERED)
@@ -390,7 +396,8 @@ class Gate:
             return finish(impossible)
 
         def look(body: bytes | None) -> Step:
-            settled = exchange.settle(body)
+            with self.enforcer.spans("policy.approval", {TENANT_ATTRIBUTE: context.tenant}):
+                settled = exchange.settle(body)
             if settled.waits_for is None:
                 return finish(settled)
             again, give_up = partial(look, body), partial(finish, settled)

@@ -117,6 +117,14 @@ class EnforcerSettings(_Settings):
     """Where the trace that a record names comes from."""
     decision_log_metrics: bool = False
     """Record how long each evaluation took."""
+    metrics: bool = False
+    """Keep figures for Prometheus."""
+    metrics_registry: object = None
+    """The prometheus_client.CollectorRegistry that they are kept in; None: the library's own."""
+    metrics_tenants: bool = False
+    """Tell tenants apart in figures: one time series for each that has a document."""
+    opentelemetry: bool = False
+    """Tell OpenTelemetry: events on the request's span, spans for what takes time, and figures."""
     mask_secret: Secret | None = Field(default=None, repr=False)
     """At least 32 bytes from which each tenant's key for hash, tokenize, date_shift and encrypt is derived."""
     mask_key: Callable[[str], bytes] | None = Field(default=None, repr=False)
@@ -160,6 +168,8 @@ class GateSettings(_Settings):
     approval_body: int | None = Field(default=None, ge=0)
     """Characters of a body that approvers are shown, redacted; None: 4096 where there is an inbox, else 0."""
     mode: Literal["enforce", "observe"] = "enforce"
+    metrics_page: bool = False
+    """Serve the figures for Prometheus under the prefix, to anybody who can reach it."""
     on_missing_identity: Literal["401", "anonymous"] = "401"
     on_missing_tenant: str = "400"
     public_url: str | None = None

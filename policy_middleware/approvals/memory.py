@@ -186,6 +186,13 @@ class MemoryApprovals(CheckedQueue):
                 moments.append(task.deadline if second is None else min(second, task.deadline))
             return max(0.0, min(moments) - now) if moments else None
 
+    def count_open(self, tenant: str) -> int:
+        """Return how many tasks are pending, or approved and not used."""
+        with self._lock:
+            queue = self._tenants.get(tenant, _TenantQueue())
+            self._lapse_all(queue, self._clock())
+            return len(queue.open_by_fingerprint)
+
     def _cancel(self, task: ApprovalTask) -> Step:
         with self._lock:
             current = self._settled(task.tenant, task.id)

@@ -130,6 +130,9 @@ class ApprovalQueue(Protocol):
         Returns in how many seconds there is more to do, None when nothing is open.
         """
 
+    def count_open(self, tenant: str) -> int:
+        """Return how many tasks are pending, or approved and not used; some may just have lapsed."""
+
     def claim(self, tenant: str, requester: str, key: str, digest: str) -> ApprovalTask | None:
         """Take an idempotency key for a submission with this digest; return the task it led to before.
 

@@ -206,6 +206,12 @@ class RedisApprovals(CheckedQueue):
             return 0.0
         return None if soonest < 0 else soonest / 1000
 
+    def count_open(self, tenant: str) -> int:
+        """Return how many tasks are pending, or approved and not used; some may just have lapsed."""
+        with _queue_errors():
+            count: Any = self._client.zcard(self._keys.approval(tenant, "open"))
+        return int(count)
+
     def _settle(self, tenant: str, task_id: str) -> None:
         """Let a task lapse if that is due; an id whose task is gone leaves the indexes."""
         with _queue_errors():

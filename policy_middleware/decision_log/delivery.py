@@ -53,6 +53,11 @@ class Delivery:
         return bool(self._missed)
 
     @property
+    def failing_sinks(self) -> tuple[str, ...]:
+        """The sinks that do not take records at the moment."""
+        return tuple(repr(self._sinks[number]) for number in list(self._missed))
+
+    @property
     def behind(self) -> bool:
         """True while some sink keeps records elsewhere until it can write them."""
         return any(sink.behind for sink in self._late)

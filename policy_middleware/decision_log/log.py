@@ -42,6 +42,7 @@ class DecisionLogStatus:
     """Numbers of records: waiting, written by every sink, lost to a full queue, failed by some sink.
 
     `behind`: some sink keeps records elsewhere until it can write them. `sampled_out`: allows not recorded.
+    `failing`: the sinks that do not take records at the moment.
     """
 
     waiting: int
@@ -50,6 +51,7 @@ class DecisionLogStatus:
     failed: int
     behind: bool = False
     sampled_out: int = 0
+    failing: tuple[str, ...] = ()
 
 
 class DecisionLog:
@@ -249,6 +251,7 @@ class DecisionLog:
             delivery.failed,
             delivery.behind,
             self._sampled_out,
+            delivery.failing_sinks,
         )
 
     def _put(self, entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""Who hears of every decision of this process at once, in the thread that made it: tests, and nobody else.
+"""Who hears of every decision of this process at once, in the thread that made it: tests, and OpenTelemetry.
 
 A sink is told later, by the writer.
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from policy_middleware.decision_log.log import DecisionLog
 from policy_middleware.decision_log.redaction import Redaction
 from policy_middleware.decision_log.signing import open_signer
+from policy_middleware.decision_log.sink import Sink
 from policy_middleware.decision_log.sinks import open_sinks
 from policy_middleware.model.errors import SettingsError
 from policy_middleware.stores.freshness import Freshness
@@ -39,15 +41,17 @@ class LogSettings(Protocol):
     def on_log_failure(self) -> Literal["record_gap", "refuse"]: ...
 
 
-def open_decision_log(settings: LogSettings, store: Store, freshness: Freshness) -> DecisionLog:
-    """Open the log; raises SettingsError for what cannot work, MissingExtra for what is not installed."""
+def open_decision_log(
+    settings: LogSettings, store: Store, freshness: Freshness, further: Sequence[Sink] = ()
+) -> DecisionLog:
+    """Open the log, with `further` sinks; raises SettingsError for what cannot work, and MissingExtra."""
     signing_key = settings.decision_log_signing_key
     if signing_key is not None and settings.decision_log_key is None:
         raise SettingsError(
             "decision_log_signing_key: signs what decision_log_key seals, so set that as well"
         )
     return DecisionLog(
-        open_sinks(settings.decision_log, store, spill=settings.decision_log_spill),
+        (*open_sinks(settings.decision_log, store, spill=settings.decision_log_spill), *further),
         capacity=settings.decision_log_queue,
         key=settings.decision_log_key,
         signer=None if signing_key is None else open_signer(signing_key),

@@ -17,7 +17,7 @@ from typing import Final
 
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.model.errors import NoUsablePolicy, StoreUnavailable
-from policy_middleware.stores.freshness import Freshness
+from policy_middleware.stores.freshness import NEVER, STORE_AWAY, Freshness, Unready
 from policy_middleware.stores.held import Compile, HeldDocument, after_reading
 from policy_middleware.stores.holdings import Flight, Holdings
 from policy_middleware.stores.in_force import SHARED_DOCUMENTS
@@ -44,6 +44,8 @@ class Follower:
         self._max_stale = max_stale
         self.freshness: Final = Freshness(max_stale, store.dead_after)
         self.usable_until = self.freshness.usable_until
+        self.loaded = self.rejected = 0
+        """How many revisions took effect in this process, and how many were refused."""
         self._outage: str | None = None
         self._outage_at = -math.inf
         self._probing = False
@@ -233,6 +235,10 @@ class Follower:
                 continue
             self.paperwork.tell(held)
             body = reading.bodies[name]
+            if held.rejection is not None:
+                self.rejected += 1
+            elif held.compiled is not None and (earlier is None or held.compiled is not earlier.compiled):
+                self.loaded += 1
             if body is not None and held.revision is not None and held.rejection is None:
                 self.paperwork.took_effect(name, held.revision, body)
         self._renew()
@@ -248,6 +254,7 @@ class Follower:
             logger.error("%s; the last good policies serve for at most %g s", reason, self._max_stale)
         self._outage = reason
         self._outage_at = time.monotonic()
+        self._taken_over.notify_all()
 
     def _end_outage(self) -> None:
         if self._outage is not None:
@@ -274,6 +281,25 @@ class Follower:
     def listener(self) -> str:
         """The state of the listener in words."""
         return self.freshness.listener
+
+    @property
+    def unheard_for(self) -> float | None:
+        """Seconds since everything held was known to be current; None before it ever was."""
+        known_at = self.freshness.known_at
+        return None if known_at == NEVER else max(0.0, time.monotonic() - known_at)
+
+    def unready(self, patience: float) -> Unready | None:
+        """Say what keeps requests from being decided, None when nothing does; see `Snapshots.unready`."""
+        with self.lock:
+            self._taken_over.wait_for(lambda: self.holdings.complete or self._outage is not None, patience)
+            if self._outage is not None and time.monotonic() >= self.usable_until:
+                return Unready(STORE_AWAY, self._outage)
+            if not self.holdings.complete:
+                return Unready("starting", self.listener)
+            if time.monotonic() >= self.usable_until:
+                return Unready(STORE_AWAY, self.listener)
+            refusal = self.holdings.answer(HeldDocument("", missing=True)).refusal
+        return None if refusal is None else Unready("no usable policy", refusal)
 
     # Fork and end.
 

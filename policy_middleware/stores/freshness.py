@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 NEVER: Final = -math.inf
+STORE_AWAY: Final = "store unavailable"
+"""What `Unready` calls a store that cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """What keeps requests from being decided: a word or two for anybody, and details for the operator."""
+
+    kind: str
+    detail: str
 
 
 class Freshness:

@@ -166,6 +166,11 @@ class Holdings:
             self._compose_all()
 
     @property
+    def complete(self) -> bool:
+        """True once every shared document was read, so that tenants can be decided for."""
+        return len(self._shared) == len(SHARED_DOCUMENTS)
+
+    @property
     def marked(self) -> bool | None:
         """Whether the store carries its marker; None before the first reading."""
         return self._marked
@@ -184,7 +189,7 @@ class Holdings:
                 self._compose(entry)
 
     def _compose(self, entry: TenantEntry) -> None:
-        if len(self._shared) < len(SHARED_DOCUMENTS):
+        if not self.complete:
             return  # still being read; taking them over composes every entry again
         entry.policies, entry.refusal = self.answer(entry.document)
 

@@ -27,7 +27,7 @@ from policy_middleware.model.vocabulary import is_tenant_id
 from policy_middleware.stores import overriding
 from policy_middleware.stores.admission import Admit, admit_all
 from policy_middleware.stores.follower import Follower
-from policy_middleware.stores.freshness import Freshness
+from policy_middleware.stores.freshness import Freshness, Unready
 from policy_middleware.stores.held import Rejection, compiler
 from policy_middleware.stores.holdings import Holdings
 from policy_middleware.stores.in_force import MissingPolicyRules, OnMissingPolicy
@@ -189,6 +189,36 @@ class Snapshots:
                 for held in follower.holdings.documents()
                 if held.compiled is not None or held.rejection is not None
             ]
+
+    def unready(self, patience: float) -> Unready | None:
+        """Say what keeps this process from deciding requests; None when nothing does.
+
+        Ready is who has read the shared documents, found each valid or absent, and heard of changes less
+        than `max_stale` seconds ago. One tenant's bad document keeps nobody else waiting.
+        Starts the threads, and waits at most `patience` seconds for the first reading.
+        """
+        if overriding.in_force is not None:
+            return None
+        try:
+            self.start()
+        except StoreUnavailable as error:  # closed
+            return Unready("closed", str(error))
+        return self._follower.unready(patience)
+
+    @property
+    def unheard_for(self) -> float | None:
+        """Seconds since everything held was known to be current; None before it ever was."""
+        return self._follower.unheard_for
+
+    @property
+    def loaded(self) -> int:
+        """How many revisions of documents took effect in this process."""
+        return self._follower.loaded
+
+    @property
+    def rejected(self) -> int:
+        """How many revisions of documents this process refused."""
+        return self._follower.rejected
 
     @property
     def listener(self) -> str:
