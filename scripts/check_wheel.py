@@ -27,7 +27,6 @@ EXTRA_OF_PACKAGE: Final = {
     "policy_middleware_flask": "flask",
 }
 
-
 IMPORT_EVERY_MODULE: Final = """
 import importlib, pkgutil, policy_middleware
 from policy_middleware.model.errors import MissingExtra
@@ -40,6 +39,54 @@ for module in pkgutil.walk_packages(policy_middleware.__path__, "policy_middlewa
         print(f"           {module.name}: {missing}")
 """
 """Any other ImportError than one that names its extra is a defect."""
+
+
+USE_OF_EXTRA: Final = {
+    "cli": "from policy_middleware.cli import main; main(['--version'])",
+    "jwt": """
+from policy_middleware.attributes import jwt_bearer
+jwt_bearer("a secret of at least thirty-two bytes", issuer="i", audience="a", algorithms=["HS256"])
+""",
+    "embedded": """
+import os, tempfile
+os.environ["PATH"] = ""  # where a Redis server may be, which would serve as well
+from policy_middleware import PolicyEnforcer
+with tempfile.TemporaryDirectory() as directory:
+    PolicyEnforcer.from_url(f"embedded://{directory}/store").close()
+""",
+    "mask": """
+from policy_middleware.masking import recognize
+assert recognize("jo@example.com", ["EMAIL_ADDRESS"])
+""",
+    "codecs": """
+from policy_middleware.masking import Masker
+packed = bytes.fromhex("81a161a162")
+assert Masker.from_spec({"fields": {"a": "redact"}}).mask(packed, "application/msgpack").count == 1
+""",
+    "crypto": """
+from policy_middleware.masking import Masker
+masker = Masker.from_spec({"fields": {"a": "encrypt"}}, tenant_key=b"0123456789abcdef")
+assert masker.mask(b'{"a": "b"}', "application/json").count == 1
+""",
+    "console": """
+from policy_middleware.asgi import PolicyMiddleware
+from policy_middleware.attributes import const
+PolicyMiddleware(None, store_url="memory://", tenant=const("acme"), approver=lambda scope: None, inbox=True)
+""",
+    "client": "from policy_middleware.client import ApprovalAdapter; import httpx2",
+    "webhooks": """
+from policy_middleware import PolicyEnforcer
+secret = "whsec_" + "c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMsIG5vdCBsZXNz"
+PolicyEnforcer.from_url(
+    "memory://", approval_webhook="https://hooks.example/", approval_webhook_secret=secret
+).close()
+""",
+    "otel": """
+from policy_middleware import PolicyEnforcer
+PolicyEnforcer.from_url("memory://", decision_log="otel").close()
+""",
+}
+"""Programs that need an extra: they work where `all` is installed; in the core alone, one line names the extra."""
 
 
 def build_wheel(directory: Path) -> Path:
@@ -73,13 +120,24 @@ def check_environment(wheel: Path, extra: str, directory: Path) -> None:
             expect_missing_extra(missing, python, "-c", f"import {package}")
     if not extra:
         expect_missing_extra("cli", str(directory / "bin" / "policyctl"), "--help")
+        for needed, use in USE_OF_EXTRA.items():
+            expect_missing_extra(needed, python, "-c", use)
+
+
+def check_all(wheel: Path, directory: Path) -> None:
+    """Install `wheel` with every extra and use each."""
+    venv.create(directory, with_pip=True)
+    python = str(directory / "bin" / "python")
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[all]")
+    for use in USE_OF_EXTRA.values():
+        run(python, "-W", "error", "-c", use)
 
 
 def expect_missing_extra(extra: str, *command: str) -> None:
     """Run what needs an extra that is not there: its last line must name the extra to install."""
     done = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
     last_line = done.stderr.strip().rpartition("\n")[2]
-    if done.returncode == 0 or f'pip install "policy-middleware[{extra}]"' not in last_line:
+    if done.returncode == 0 or f"policy-middleware[{extra}]" not in last_line:
         sys.exit(f"{' '.join(command)}\nshould name the missing extra {extra}, but said:\n{done.stderr}")
 
 
@@ -91,6 +149,8 @@ def main() -> None:
         for extra in PACKAGES_OF_EXTRA:
             check_environment(wheel, extra, Path(scratch) / f"environment-{extra or 'core'}")
             print(f"{extra or 'core':<10} imports {', '.join(PACKAGES_OF_EXTRA[extra])}")
+        check_all(wheel, Path(scratch) / "environment-all")
+        print(f"all        {', '.join(USE_OF_EXTRA)} work, and are missed by name in the core")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import urllib.error
@@ -175,7 +174,7 @@ class Reader:
         line, shown = _without_port(line)
         port = self._port(shown)
         log = self._directory / f"server-{len(self._running)}.log"
-        words = shlex.split(line)
+        words = self._words(line)
         variables = dict(word.split("=", 1) for word in takewhile(_ASSIGNMENT.match, words))
         arguments = [*words[len(variables) :], *_listening_on(words[len(variables)], port)]
         with log.open("wb") as output:
@@ -199,6 +198,17 @@ class Reader:
             return True
 
         eventually(answers, timeout=START_TIMEOUT)
+
+    def _words(self, line: str) -> list[str]:
+        """Have a shell split a line, so that `$(cat key)` is what it is to a reader."""
+        return subprocess.run(
+            ("bash", "-c", f"printf '%s\\0' {line}"),
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\0")[:-1]
 
     def _port(self, shown: str) -> int:
         return self._ports.setdefault(shown, free_port())

