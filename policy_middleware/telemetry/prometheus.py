@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,8 +24,10 @@ from policy_middleware.telemetry.refreshing import Refresher
 from policy_middleware.telemetry.status import EnforcerStatus
 
 try:
-    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, exposition
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, exposition
     from prometheus_client.multiprocess import MultiProcessCollector
+
+    from policy_middleware.telemetry.gauges import Gauges
 except ImportError:
     raise MissingExtra("prometheus", "metrics") from None
 
@@ -53,7 +54,6 @@ class Metrics:
         self.tenants: Final = tenants
         self._tenant = ("tenant",) if tenants else ()
         counter = partial(Counter, registry=registry)
-        gauge = partial(Gauge, registry=registry)
         self.decisions = counter(
             "policy_decisions_total",
             "Decisions; `refusal` names what was refused before a policy was asked.",
@@ -82,39 +82,11 @@ class Metrics:
             buckets=_WAIT_SECONDS,
             registry=registry,
         )
-        self.open_approvals = gauge(
-            "policy_approvals_open",
-            "Approvals that are pending, or given and not used yet.",
-            self._tenant,
-            multiprocess_mode="livemax",
-        )
-        self.ready = gauge("policy_ready", "1 while requests can be decided.", multiprocess_mode="livemin")
-        self.listening = gauge(
-            "policy_store_listening", "1 while changes of policies are heard.", multiprocess_mode="livemin"
-        )
-        self.last_success = gauge(
-            "policy_store_last_success_timestamp_seconds",
-            "When everything held in memory was last known to be current.",
-            multiprocess_mode="livemin",
-        )
-        self.documents = gauge(
-            "policy_documents", "Policy documents held in memory.", ("state",), multiprocess_mode="livemax"
-        )
         self.revisions = counter(
             "policy_revisions_total", "Revisions that took effect, or were refused.", ("outcome",)
         )
-        self.log_waiting = gauge(
-            "policy_decision_log_waiting", "Records that wait to be written.", multiprocess_mode="livesum"
-        )
-        self.log_behind = gauge(
-            "policy_decision_log_behind",
-            "1 while records are kept on disk until their sink takes them.",
-            multiprocess_mode="livemax",
-        )
-        self.log_failing = gauge(
-            "policy_decision_log_failing_sinks", "Sinks that take no records.", multiprocess_mode="livemax"
-        )
         self.log_records = counter("policy_decision_log_records_total", "Records by outcome.", ("outcome",))
+        self._gauges: Gauges | None = None
         self._lock = threading.Lock()
         self._exporters: weakref.WeakSet[PrometheusExporter] = weakref.WeakSet()
         self.quiet: Final = Quiet("metrics")
@@ -140,32 +112,15 @@ class Metrics:
             ]
             if not found:
                 return
-            statuses = [status for _, status in found]
-            logs = [status.decision_log for status in statuses]
-            self.ready.set(all(status.ready for status in statuses))
-            self.listening.set(all(status.listener == "synced" for status in statuses))
-            ages = [status.age for status in statuses]
-            known = [age for age in ages if age is not None]
-            self.last_success.set(time.time() - max(known) if len(known) == len(ages) else 0)
-            self.documents.labels("in_force").set(sum(status.in_force for status in statuses))
-            self.documents.labels("rejected").set(sum(status.refused for status in statuses))
-            self.log_waiting.set(sum(log.waiting for log in logs))
-            self.log_behind.set(any(log.behind for log in logs))
-            self.log_failing.set(sum(len(log.failing) for log in logs))
             for exporter, status in found:
                 exporter.add_up(status)
-            self._count_approvals([exporter for exporter, _ in found])
-
-    def _count_approvals(self, exporters: Sequence[PrometheusExporter]) -> None:
-        counts: dict[str, int] = {}
-        for exporter in exporters:
-            for tenant, number in exporter.open_approvals().items():
-                counts[tenant] = counts.get(tenant, 0) + number
-        if not self.tenants:
-            self.open_approvals.set(sum(counts.values()))
-            return
-        for tenant, number in counts.items():
-            self.open_approvals.labels(tenant).set(number)
+            open_approvals: dict[str, int] = {}
+            for exporter, _ in found:
+                for tenant, number in exporter.open_approvals().items():
+                    open_approvals[tenant] = open_approvals.get(tenant, 0) + number
+            if self._gauges is None:
+                self._gauges = Gauges(self.registry, self.tenants)
+            self._gauges.set([status for _, status in found], open_approvals)
 
     def of(self, tenant: str) -> tuple[str, ...]:
         """Return the value of the tenant label, where there is one."""
