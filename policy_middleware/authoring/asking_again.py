@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from policy_middleware.counters import with_facts
-from policy_middleware.decision_log.reading import ReadRecord, asked_of, moment_of
+from policy_middleware.decision_log.reading import ReadRecord, asked_of, moment_of, text_of
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.evaluation.trace import Explanation
 from policy_middleware.model.context import RequestContext
@@ -42,7 +42,7 @@ class RecordedRequest:
     @classmethod
     def of(cls, record: ReadRecord) -> RecordedRequest:
         """Return the request of a decision's record; raises NotAsked."""
-        why = _BY_NO_POLICY.get(record.get("matched"))
+        why = _BY_NO_POLICY.get(text_of(record.get("matched")))
         if why is not None:
             raise NotAsked(why)
         asked = dict(asked_of(record))

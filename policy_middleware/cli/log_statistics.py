@@ -66,6 +66,7 @@ def _tell(told: Statistics, top: int) -> None:
         ((rule, effect, tenant, count) for (tenant, rule, effect), count in told.rules.most_common(top)),
     )
     _effect_table("action", told.actions, top)
+    _effect_table("route", told.routes, top)
     refused = dict(told.refused_subjects.most_common())
     _table(
         ("subject", "decisions", "denied"),
@@ -168,6 +169,10 @@ def as_data(told: Statistics, top: int) -> dict[str, Any]:
         "actions": [
             {"action": action, "effect": effect, "decisions": count}
             for (action, effect), count in told.actions.most_common(top)
+        ],
+        "routes": [
+            {"route": route, "effect": effect, "decisions": count}
+            for (route, effect), count in told.routes.most_common(top)
         ],
         "subjects": [{"subject": name, "decisions": count} for name, count in told.subjects.most_common(top)],
         "denied_subjects": [

@@ -79,8 +79,11 @@ def _with_progress(records: Iterable[Any], source: LogSource) -> Iterator[ReadRe
 
 def _tell(replayed: Replay) -> None:
     candidate = replayed.candidate
+    requests = "request" if replayed.asked == 1 else "requests"
+    skipped = replayed.uncertain or replayed.lost or replayed.not_asked
+    nothing = "nothing that can be told" if skipped else "no recorded request concerns this document"
     say(
-        f"{candidate.name} at {short_revision(candidate.revision)}: {replayed.asked:,} recorded requests "
+        f"{candidate.name} at {short_revision(candidate.revision)}: {replayed.asked:,} recorded {requests} "
         f"decided again, {replayed.changed:,} would be decided otherwise"
     )
     widening = sum(changed.count for change, changed in replayed.ranked if change.widens)
@@ -89,7 +92,7 @@ def _tell(replayed: Replay) -> None:
     print_table(
         ("", "tenant", "from", "by", "to", "by", "requests", "for example"),
         (_row(change, changed) for change, changed in replayed.ranked),
-        empty="nothing would change" if replayed.asked else "no recorded request concerns this document",
+        empty="nothing would change" if replayed.asked else nothing,
     )
     if replayed.other_rule:
         say(f"{replayed.other_rule:,} would be decided the same by another rule (masks may differ)")

@@ -104,6 +104,7 @@ class Statistics:
     tenants: Ranking[tuple[str, str]] = field(default_factory=Ranking)
     rules: Ranking[tuple[str, str, str]] = field(default_factory=Ranking)
     actions: Ranking[tuple[str, str]] = field(default_factory=Ranking)
+    routes: Ranking[tuple[str, str]] = field(default_factory=Ranking)
     subjects: Ranking[str] = field(default_factory=Ranking)
     refused_subjects: Ranking[str] = field(default_factory=Ranking)
     observed: Ranking[tuple[str, str, str]] = field(default_factory=Ranking)
@@ -161,6 +162,9 @@ class Statistics:
         self.tenants.add((tenant, effect))
         self.rules.add((tenant, text_of(decided_by(record)) or "-", effect))
         self.actions.add((action, effect))
+        route = text_of(asked.get("http.route"))
+        if route is not None:
+            self.routes.add((f"{text_of(asked.get('http.method')) or ''} {route}".lstrip(), effect))
         if subject is not None:
             self.subjects.add(subject)
             if effect == "deny":

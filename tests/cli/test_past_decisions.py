@@ -233,7 +233,7 @@ def test_replay_of_the_same_document_changes_nothing(past: Past) -> None:
     past.decide({**READER, "tenant": "globex"})
     said = past.replay(POLICY)
     assert said.code == 0
-    assert "1 recorded requests decided again, 0 would" in said.out
+    assert "1 recorded request decided again, 0 would" in said.out
     assert past.replay(POLICY, name="initech.json").code == 0
 
 

@@ -28,6 +28,7 @@ def test_the_story_of_a_log() -> None:
     told = statistics_of(
         [
             _decision(1, metrics={"timer_policy_evaluation_ns": 2000}),
+            {**_decision(1.5), "input": {"http.route": "/c/{id}", "http.method": "GET"}},
             _decision(2, effect="deny", rule=None, matched="default"),
             _decision(3, effect="deny", matched="refusal", rule=None, refusal="tenant-missing", tenant=None),
             _decision(4, enforced=False, observed=[{"rule": "obs", "effect": "deny"}, "x"]),
@@ -43,10 +44,11 @@ def test_the_story_of_a_log() -> None:
             _decision(0, overridden=True),
         ]
     )
-    assert (told.decisions, told.records, told.of_tests) == (4, 14, 1)
-    assert told.effects == {"allow": 2, "deny": 2}
+    assert (told.decisions, told.records, told.of_tests) == (5, 15, 1)
+    assert told.effects == {"allow": 3, "deny": 2}
+    assert told.routes.most_common() == [(("GET /c/{id}", "allow"), 1)]
     assert (told.first, told.last) == (NOW, NOW + 5)
-    assert told.rules.most_common(1) == [(("acme", "readers", "allow"), 2)]
+    assert told.rules.most_common(1) == [(("acme", "readers", "allow"), 3)]
     assert told.refused_subjects.most_common() == [("ana", 2)]
     assert told.refusals == {"tenant-missing": 1}
     assert told.observed.most_common() == [(("acme", "obs", "deny"), 1)]

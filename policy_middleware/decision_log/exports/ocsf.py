@@ -48,8 +48,8 @@ def ocsf_event(record: ReadRecord) -> dict[str, object]:
 
 def _decision(record: ReadRecord) -> dict[str, object]:
     asked = asked_of(record)
-    method = asked.get("http.method")
-    activity, activity_name = _ACTIVITIES.get(method, (_OTHER, str(method or asked.get("action") or "Other")))
+    method = _text(asked.get("http.method"))
+    activity, activity_name = _ACTIVITIES.get(method, (_OTHER, method or str(asked.get("action") or "Other")))
     (action, action_name), (disposition, disposition_name) = _outcome(record)
     denied = action == _DENIED[0]
     severity, severity_name = _LOW if denied else _INFORMATIONAL
@@ -93,7 +93,7 @@ def _decision(record: ReadRecord) -> dict[str, object]:
     }
     if method and asked.get("http.path"):
         event["http_request"] = {
-            "http_method": str(method),
+            "http_method": method,
             "url": _without_none(
                 {"path": _text(asked.get("http.path")), "hostname": _text(asked.get("http.host"))}
             ),
@@ -123,7 +123,7 @@ def _base_event(record: ReadRecord) -> dict[str, object]:
 
 
 def _outcome(record: ReadRecord) -> tuple[tuple[int, str], tuple[int, str]]:
-    effect = record.get("effect")
+    effect = _text(record.get("effect"))
     if record.get("enforced") is False and effect != "allow":
         return _OBSERVED, (17, "Logged")
     if effect == "allow" and record.get("matched") == "approval":
@@ -181,13 +181,13 @@ def _resource(asked: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _policy(record: ReadRecord) -> dict[str, object]:
-    document, rule = record.get("document"), record.get("rule")
+    document, rule = _text(record.get("document")), _text(record.get("rule"))
     bundles = record.get("bundles")
     bundle = bundles.get(document) if isinstance(bundles, dict) else None
     return _without_none(
         {
-            "uid": f"{document}/{rule}" if rule is not None else _text(document),
-            "name": _text(rule) or str(record.get("matched") or "unknown"),
+            "uid": f"{document}/{rule}" if rule is not None else document,
+            "name": rule or str(record.get("matched") or "unknown"),
             "desc": _text(record.get("reason")),
             "version": _text(bundle.get("revision")) if isinstance(bundle, dict) else None,
             "is_applied": record.get("enforced") is not False,
