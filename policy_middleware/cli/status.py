@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import click
@@ -18,6 +18,7 @@ from policy_middleware.cli.stored import NO_DOCUMENTS, problem_of
 from policy_middleware.cli.uptake import Standing, Uptake, uptakes
 from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import short_revision
+from policy_middleware.model.times import format_duration
 from policy_middleware.model.vocabulary import RESERVED_DOCUMENTS
 from policy_middleware.stores.protocol import Store
 
@@ -27,12 +28,17 @@ WATCH_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DocumentStanding:
-    """What is stored of one document (None: nothing), what is wrong with it, and who made what of it."""
+    """What is stored of one document (None: nothing), what is wrong with it, and who made what of it.
+
+    `waiting` is the number of seconds for which it has been stored, where that is known and somebody does not
+    have it in force.
+    """
 
     name: str
     stored: str | None
     problem: str | None
     processes: Sequence[Uptake]
+    waiting: float | None = None
 
     @property
     def concerns(self) -> bool:
@@ -110,7 +116,7 @@ def _print(found: Sequence[DocumentStanding], output: str) -> None:
         print_json([_as_dict(one) for one in found])
         return
     print_table(
-        ("document", "stored", "process", "standing", "in force", "last heard", "refused because"),
+        ("document", "stored", "process", "standing", "for", "in force", "last heard", "refused because"),
         (row for one in found for row in _rows(one)),
         empty=NO_DOCUMENTS,
     )
@@ -126,13 +132,27 @@ def _standings(store: Store, name: str | None) -> Iterable[DocumentStanding]:
         body = reading.bodies[one]
         stored = None if body is None else revision_of(body)
         problem = problem_of(reading, one) if one in there else None
-        yield DocumentStanding(one, stored, problem, uptakes(store.reports(one), stored, now))
+        found = DocumentStanding(one, stored, problem, uptakes(store.reports(one), stored, now))
+        yield found if found.settled else replace(found, waiting=_stored_for(store, found, now))
+
+
+def _stored_for(store: Store, document: DocumentStanding, now: float) -> float | None:
+    """Return for how long the stored revision has been there; None for one that no history knows of."""
+    latest = store.history(document.name, 1)
+    if not latest or (document.stored or revision_of(b"")) != latest[0].revision:
+        return None
+    return max(0.0, now - latest[0].published_at)
+
+
+def _lag(document: DocumentStanding, process: Uptake) -> float | None:
+    """Return for how many seconds a process has not followed."""
+    return document.waiting if process.standing in (Standing.BEHIND, Standing.REFUSED) else None
 
 
 def _rows(one: DocumentStanding) -> Iterable[tuple[object, ...]]:
     stored = short_revision(one.stored)
     if not one.processes:
-        yield one.name, stored, None, None, None, None, one.problem
+        yield one.name, stored, None, None, None, None, None, one.problem
     for process in one.processes:
         report = process.report
         yield (
@@ -140,6 +160,7 @@ def _rows(one: DocumentStanding) -> Iterable[tuple[object, ...]]:
             stored,
             report.process,
             process.standing.value,
+            None if (lag := _lag(one, process)) is None else format_duration(max(1, round(lag))),
             short_revision(report.revision),
             moment(report.at),
             report.rejected_because or one.problem,
@@ -152,5 +173,7 @@ def _as_dict(one: DocumentStanding) -> dict[str, object]:
         "stored": one.stored,
         "problem": one.problem,
         "settled": one.settled,
-        "processes": [process.as_dict() for process in one.processes],
+        "processes": [
+            {**process.as_dict(), "behind_for_seconds": _lag(one, process)} for process in one.processes
+        ],
     }

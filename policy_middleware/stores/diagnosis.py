@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import redis
+
+from policy_middleware.model.errors import StoreUnavailable
 from policy_middleware.stores.connection import REDIS_ERRORS, store_errors
 from policy_middleware.stores.protocol import Store
 from policy_middleware.stores.redis_store import RedisStore
@@ -15,6 +18,10 @@ from policy_middleware.stores.redis_store import RedisStore
 OLDEST: Final = (6, 2)
 CLOCK_SKEW: Final = 2.0
 """Seconds by which the clocks of server and client may differ."""
+
+
+_NOBODY: Final = "policyctl-doctor"
+"""A tenant that nobody is."""
 
 
 class Level(StrEnum):
@@ -56,10 +63,11 @@ def _diagnose_redis(store: RedisStore) -> Iterator[Diagnosis]:
         information: Any = store.client.info()
     yield _version(information)
     yield _clock(seconds + microseconds / 1e6 - started - elapsed / 2)
-    yield _eviction(str(information.get("maxmemory_policy", "")))
+    yield _eviction(str(information.get("maxmemory_policy", "")), int(information.get("maxmemory", 0)))
     yield _persistence(information)
     yield _role(information)
     yield _tracking(store)
+    yield _permissions(store)
 
 
 def _version(information: dict[str, Any]) -> Diagnosis:
@@ -83,7 +91,7 @@ def _clock(skew: float) -> Diagnosis:
     )
 
 
-def _eviction(policy: str) -> Diagnosis:
+def _eviction(policy: str, most_bytes: int) -> Diagnosis:
     if policy.startswith("allkeys"):
         return Diagnosis(
             Level.PROBLEM,
@@ -91,16 +99,37 @@ def _eviction(policy: str) -> Diagnosis:
             f"maxmemory-policy is {policy}: policies may vanish when memory runs out",
             "set it to noeviction or to a volatile-* policy",
         )
+    if policy.startswith("volatile") and most_bytes:
+        return Diagnosis(
+            Level.WARNING,
+            "eviction",
+            f"maxmemory-policy is {policy}: approvals and counters, which expire, may vanish early",
+            "set it to noeviction where rules count or ask for approval",
+        )
     return Diagnosis(Level.OK, "eviction", f"maxmemory-policy is {policy}")
 
 
 def _persistence(information: dict[str, Any]) -> Diagnosis:
+    failed = [
+        name
+        for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+        if information.get(name, "ok") != "ok"
+    ]
+    if failed:
+        return Diagnosis(
+            Level.PROBLEM,
+            "persistence",
+            f"the server cannot write to its disk ({', '.join(failed)}), and may refuse writes for it",
+            "look at the server's log, and make room on its disk",
+        )
     if information.get("aof_enabled"):
         return Diagnosis(Level.OK, "persistence", "append-only file")
+    unsaved = information.get("rdb_changes_since_last_save", 0)
     return Diagnosis(
         Level.WARNING,
         "persistence",
-        "no append-only file: a restart of the server loses recent policies and approvals",
+        "no append-only file: a restart of the server may lose policies, approvals and decision records, "
+        f"now {unsaved} changes",
         "set appendonly yes",
     )
 
@@ -131,3 +160,55 @@ def _tracking(store: RedisStore) -> Diagnosis:
             "allow +client|id and +client|tracking to this user (docs/redis.md has complete users)",
         )
     return Diagnosis(Level.OK, "hot reload", "changes are heard")
+
+
+def _permissions(store: RedisStore) -> Diagnosis:
+    """Check what else the app's user does, by commands that change nothing, even where they are allowed."""
+    keys = store.keys
+    tried: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("write history", ("XADD", keys.history(_NOBODY), "0-0", "probe", "probe")),
+        ("tell its status", ("HDEL", keys.status(_NOBODY), "probe")),
+        ("write decision records", ("XADD", keys.decisions(), "0-0", "probe", "probe")),
+        ("run scripts", ("EVAL", "return 1", "0")),
+        ("keep approvals", ("HDEL", keys.approval(_NOBODY, "probe"), "probe")),
+        ("keep counters", ("ZREM", keys.count(_NOBODY, "probe"), "probe")),
+        ("wake clients that wait", ("PUBLISH", keys.approval(_NOBODY, "probe"), "probe")),
+    )
+    denied = [what for what, command in tried if not _permitted(store, command)]
+    if not _hears(store, f"{keys.prefix}approval:*"):
+        denied.append("hear of approvals")
+    if denied:
+        return Diagnosis(
+            Level.WARNING,
+            "permissions",
+            f"this user may not {', '.join(denied)}",
+            "an application needs that, as it uses each: docs/redis.md has complete users",
+        )
+    return Diagnosis(Level.OK, "permissions", "this user may do what an application does")
+
+
+def _permitted(store: RedisStore, command: tuple[str, ...]) -> bool:
+    """Tell whether a command is allowed; any other reason why it fails means that it is."""
+    try:
+        store.client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    except redis.exceptions.NoPermissionError:
+        return False
+    except redis.ResponseError:
+        return True
+    except REDIS_ERRORS as error:
+        raise StoreUnavailable(f"{store.url}: {error}") from error
+    return True
+
+
+def _hears(store: RedisStore, pattern: str) -> bool:
+    pubsub: Any = store.client.pubsub()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    try:
+        pubsub.psubscribe(pattern)
+        pubsub.get_message(timeout=1.0)
+    except redis.exceptions.NoPermissionError:
+        return False
+    except REDIS_ERRORS as error:
+        raise StoreUnavailable(f"{store.url}: {error}") from error
+    finally:
+        pubsub.close()
+    return True

@@ -39,6 +39,35 @@ def test_a_store_that_evicts_policies_is_a_problem(shell: Shell, new_server: Cal
     assert (said.code, _findings(said)["eviction"]) == (6, "problem")
 
 
+def test_approvals_that_may_be_evicted_are_a_warning(shell: Shell, new_server: Callable[..., Server]) -> None:
+    server = new_server("--maxmemory", "100mb", "--maxmemory-policy", "volatile-ttl")
+    said = shell("doctor", "-o", "json", POLICY_STORE_URL=server.url)
+    assert (said.code, _findings(said)["eviction"]) == (0, "warning")
+
+
+def test_what_the_apps_user_lacks_is_named_and_nothing_is_changed(
+    shell: Shell, new_server: Callable[..., Server]
+) -> None:
+    server = new_server()
+    with server.client() as admin:
+        before = admin.dbsize()
+        said = shell("doctor", "-o", "json", POLICY_STORE_URL=server.url)
+        assert _findings(said)["permissions"] == "ok"
+        assert admin.dbsize() == before
+        rules = (
+            "on >pw resetkeys resetchannels -@all "
+            "+@connection +@read +time +info +scan +zrem +hdel +@scripting "
+            "%R~policy:doc:* %R~policy:meta %R~policy:status:* %R~policy:history:* ~policy:count:* "
+            "&__redis__:invalidate"
+        )
+        admin.execute_command("ACL", "SETUSER", "limited", *rules.split())  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    said = shell("doctor", POLICY_STORE_URL=f"redis://limited:pw@127.0.0.1:{server.port}/0")
+    assert (
+        "this user may not write history, tell its status, write decision records, keep approvals" in said.out
+    )
+    assert "wake clients that wait, hear of approvals" in said.out
+
+
 def test_a_store_that_is_away_is_told_in_one_sentence(shell: Shell) -> None:
     said = shell("doctor", "--store", "redis://127.0.0.1:1/0")
     assert said.code == 5

@@ -40,6 +40,7 @@ def test_a_process_that_follows_is_in_force(redis_shell: Shell) -> None:
     )
     (process,) = standing["processes"]
     assert (process["process"], process["standing"]) == (process_id(), "in force")
+    assert process["behind_for_seconds"] is None
 
 
 @pytest.mark.usefixtures("service")
@@ -64,7 +65,20 @@ def test_a_process_that_lags_behind_is_shown(redis_shell: Shell, clean_redis: Re
     clean_redis.client.hset(clean_redis.keys.status("acme"), "web:7", report)
     said = redis_shell("status", "acme", "-o", "json")
     assert said.code == 6
-    assert said.data[0]["processes"][0]["standing"] == "behind"
+    (process,) = said.data[0]["processes"]
+    assert process["standing"] == "behind"
+    assert 0 <= process["behind_for_seconds"] < 60
+
+
+def test_since_when_a_process_lags_is_unknown_of_what_no_history_knows(
+    redis_shell: Shell, clean_redis: RedisPlace
+) -> None:
+    clean_redis.client.set(clean_redis.keys.doc("acme"), body(POLICY))
+    at = str(clean_redis.client.time()[0])
+    report = '{"revision": "' + "0" * 64 + '", "at": ' + at + "}"
+    clean_redis.client.hset(clean_redis.keys.status("acme"), "web:7", report)
+    (process,) = redis_shell("status", "acme", "-o", "json").data[0]["processes"]
+    assert (process["standing"], process["behind_for_seconds"]) == ("behind", None)
 
 
 def test_a_process_that_was_killed_long_ago_does_not_count(
