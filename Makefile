@@ -29,8 +29,8 @@ else
 endif
 	@touch $@
 
-test: $(READY) ## run the tests (ARGS="-k mask" is handed to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## run the tests on every core (ARGS="-k mask" is handed to pytest; ARGS="-n 0" runs them in one process)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(READY) ## formatting, lint, types, import rules, spelling
 	$(BIN)/ruff format --check $(PATHS)

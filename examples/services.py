@@ -45,6 +45,15 @@ class Person:
         return {"X-User": self.name, "X-Roles": self.role, "X-Tenant-ID": self.tenant}
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked for; a `body` is sent as JSON."""
+
+    method: str
+    path: str
+    body: object = None
+
+
 class Service:
     """One example service in a process of its own; used as a context manager."""
 
@@ -120,9 +129,25 @@ class Service:
         if body is not None:
             content = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
+        return self._exchange(method, path, content, sent)
+
+    def send(self, person: Person, call: Call, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a call as `person`."""
+        return self.ask(person, call.method, call.path, call.body, headers)
+
+    def send_form(self, person: Person, path: str, fields: Mapping[str, str]) -> Answer:
+        """Send a form as the browser of `person` does from a page of this service."""
+        sent = {
+            **person.headers,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Sec-Fetch-Site": "same-origin",
+        }
+        return self._exchange("POST", path, urlencode(fields).encode(), sent)
+
+    def _exchange(self, method: str, path: str, content: bytes | None, sent: Mapping[str, str]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, content, sent)
+            connection.request(method, path, content, dict(sent))
             response = connection.getresponse()
             received = response.read()
         finally:
@@ -130,22 +155,6 @@ class Service:
         fields = {name.lower(): value for name, value in response.getheaders()}
         is_json = fields.get("content-type", "").partition(";")[0].endswith("json")
         return Answer(response.status, fields, json.loads(received) if is_json else received.decode())
-
-    def send_form(self, person: Person, path: str, fields: Mapping[str, str]) -> int:
-        """Send a form as the browser of `person` does from a page of this service; return the status."""
-        sent = {
-            **person.headers,
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Sec-Fetch-Site": "same-origin",
-        }
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request("POST", path, urlencode(fields), sent)
-            response = connection.getresponse()
-            response.read()
-            return response.status
-        finally:
-            connection.close()
 
     def decision(self, decision_id: str) -> Mapping[str, object] | None:
         """Find a decision record in what the service logged; None while it is not written yet."""

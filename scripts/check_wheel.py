@@ -86,7 +86,7 @@ from policy_middleware import PolicyEnforcer
 PolicyEnforcer.from_url("memory://", decision_log="otel").close()
 """,
 }
-"""Programs that need an extra: they work where `all` is installed; in the core alone, one line names the extra."""
+"""Programs that need an extra: they work with `all`; in the core alone, one line names the extra."""
 
 
 def build_wheel(directory: Path) -> Path:
