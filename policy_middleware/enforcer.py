@@ -79,6 +79,7 @@ class PolicyEnforcer:
             max_tenants=settings.max_tenants,
             max_document_bytes=settings.max_document_bytes,
             admit=mask_admission(self.mask_keys),
+            admit_published=mask_admission(self.mask_keys, probe=True),
         )
         self.approval_hub: Final[ApprovalHub] = open_hub(store)
         """Wakes who waits for an approval."""

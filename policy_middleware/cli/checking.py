@@ -10,6 +10,7 @@ from policy_middleware.authoring.findings import LintFinding, Severity
 from policy_middleware.authoring.lint import lint_document, problem_lines
 from policy_middleware.cli.inputs import Input
 from policy_middleware.cli.output import counted, note, say
+from policy_middleware.masking import mask_admission
 from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import DocumentError, Problem, short_revision
 
@@ -58,6 +59,7 @@ def checked(read: Input, name: str, now: float, known: KnownNames) -> Checked:
     """Check what was read as the document `name` at the moment `now` (seconds since the epoch)."""
     try:
         document = read.parsed(name)
+        mask_admission(None, probe=True)(document)
     except DocumentError as error:
         lines = [None for _ in error.problems] if read.cut else problem_lines(read.body, error)
         problems = list(zip(lines, error.problems, strict=True))

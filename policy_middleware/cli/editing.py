@@ -25,6 +25,7 @@ from policy_middleware.cli.output import note as tell
 from policy_middleware.cli.output import print_json, say
 from policy_middleware.cli.places import StorePlace
 from policy_middleware.cli.uptake import Uptake, sentences, wait_for_uptake
+from policy_middleware.masking import mask_admission
 from policy_middleware.model.documents import parse_document, revision_of
 from policy_middleware.model.errors import RevisionConflict, short_revision
 from policy_middleware.settings import EnforcerSettings
@@ -74,14 +75,22 @@ def publish(
     if len(words) == 1 and not tenant_was_given():
         name = _name_of(read, tenant)
     name = required_name(name)
-    read.parsed(name)
+    admit = mask_admission(None, probe=True)
+    admit(read.parsed(name))
     with place.store() as store:
         before = stored_revision(store, name)
         over = _replaced(store, name, before, expected)
         if dry_run:
             tell_plan(name, before, revision_of(read.body), output)
         stored = publish_document(
-            store, name, read.body, author=author, note=note, expected_revision=over, max_bytes=read.limit
+            store,
+            name,
+            read.body,
+            author=author,
+            note=note,
+            expected_revision=over,
+            max_bytes=read.limit,
+            admit=admit,
         )
         tell_change(store, before, stored, "published", output)
 
@@ -111,16 +120,23 @@ def rollback(
     """
     name, (revision,) = name_and_rest(words, ("REVISION",), tenant)
     name = required_name(name)
-    limit = EnforcerSettings.load({}).max_document_bytes
+    limit, admit = EnforcerSettings.load({}).max_document_bytes, mask_admission(None)
     with place.store() as store:
         before = stored_revision(store, name)
         over = _replaced(store, name, before, expected)
         if dry_run:
             earlier = find_revision(store, name, revision)
-            parse_document(earlier.body, name=name, max_bytes=limit)
+            admit(parse_document(earlier.body, name=name, max_bytes=limit))
             tell_plan(name, before, earlier.revision, output)
         stored = roll_back(
-            store, name, revision, author=author, note=note, expected_revision=over, max_bytes=limit
+            store,
+            name,
+            revision,
+            author=author,
+            note=note,
+            expected_revision=over,
+            max_bytes=limit,
+            admit=admit,
         )
         tell_change(store, before, stored, "rolled back to", output)
 

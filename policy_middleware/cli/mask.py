@@ -23,6 +23,7 @@ from policy_middleware.masking.masker import MaskedBody, Masker
 from policy_middleware.masking.operators.constants import FIELD
 from policy_middleware.masking.operators.encrypting import Encrypt
 from policy_middleware.masking.recognition import RECOGNIZERS
+from policy_middleware.model.errors import MaskError
 from policy_middleware.model.mask_models import MaskModel
 from policy_middleware.model.policy import MaskSpec
 from policy_middleware.model.printing import printable
@@ -91,7 +92,11 @@ def try_mask(
     body = read_bytes(path, _MOST_BYTES)
     kind = content_type or _type_of(path, body)
     key = _key(spec, tenant)
-    result = Masker.from_spec(spec, tenant_key=key).mask(body, kind)
+    try:
+        masker = Masker.from_spec(spec, tenant_key=key)
+    except MaskError as error:
+        raise click.UsageError(str(error)) from None
+    result = masker.mask(body, kind)
     before, after = marked(spec, body, kind, tenant_key=key)
     if output == "json":
         print_json(_as_dict(result, before))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from policy_middleware.masking import mask_admission
 from policy_middleware.model.documents import revision_of
 from policy_middleware.model.errors import RevisionConflict, StoreUnavailable
 from policy_middleware.settings import EnforcerSettings
@@ -50,6 +51,7 @@ def edit_stored(
                 note=note,
                 expected_revision=expected,
                 max_bytes=limit,
+                admit=mask_admission(None),
             )
         except RevisionConflict:
             if attempt == ATTEMPTS:

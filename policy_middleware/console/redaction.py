@@ -8,7 +8,6 @@ little, and what cannot be masked is not shown.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -17,13 +16,13 @@ from urllib.parse import parse_qsl, quote, urlencode
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.masking import Masker
 from policy_middleware.model.errors import PolicyError
+from policy_middleware.model.field_paths import parse_field_path
 from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation
 
 WITHHELD: Final = "(hidden: it could not be masked)"
 LONGEST_READ: Final = 64 * 1024
 """Bytes of a body that is looked at; a longer one is too long to be shown in any case."""
 
-_LAST_NAME: Final = re.compile(r"""(?:^|[.\]])([^.*\[\]$]+)(?:\[(?:\*|\d+)\])*$|\[['"]([^'"]+)['"]\]$""")
 _GONE: Final = frozenset({MaskOperator.DROP, MaskOperator.NULLIFY})
 _JSON: Final = "application/json"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -89,7 +88,7 @@ class Redaction:
     def _masked(self, text: str) -> str:
         if self._spec is None:
             return text
-        masked, _, _ = Masker.from_spec(self._spec).mask_json_text(text)
+        masked = Masker.from_spec(self._spec).mask_json_text(text).text
         return text if masked is None else masked
 
 
@@ -125,6 +124,6 @@ def _hidden(field: FieldMask) -> Iterator[FieldMask]:
         return
     operation = Operation(field.operator if field.operator in _GONE else MaskOperator.REDACT)
     yield FieldMask(field.path, operation)
-    last = _LAST_NAME.search(field.path)
-    if last is not None:
-        yield FieldMask(f"**.{last[1] or last[2]}", operation)
+    names = [step for step in parse_field_path(field.path) if isinstance(step, str)]
+    if names:
+        yield FieldMask(f"$..[{json.dumps(names[-1])}]", operation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from policy_middleware.masking.keys import SHORTEST_KEY, MaskKeys
 from policy_middleware.masking.masker import Masker
@@ -21,8 +22,11 @@ _ANY_KEY = bytes(SHORTEST_KEY)
 """Stands for the keys of all tenants while a document that they share is compiled."""
 
 
-def mask_admission(keys: MaskKeys, *, probe: bool = False) -> Callable[[PolicyDocument], None]:
+def mask_admission(keys: MaskKeys | None, *, probe: bool = False) -> Callable[[PolicyDocument], None]:
     """Return what raises DocumentError for a document whose masks cannot be applied with these keys.
+
+    Without `keys` it is asked where the application is not: then its keys and custom functions are taken
+    for granted.
 
     That is the case for a keyed operator without a key, an unknown entity or function, a pattern that is not
     accepted, an extra that is not installed, and a recognizer that does not find its own examples. With
@@ -40,7 +44,7 @@ def mask_admission(keys: MaskKeys, *, probe: bool = False) -> Callable[[PolicyDo
     return admit
 
 
-def _masks(document: PolicyDocument, keys: MaskKeys) -> Iterator[Problem]:
+def _masks(document: PolicyDocument, keys: MaskKeys | None) -> Iterator[Problem]:
     for index, rule in enumerate(document.rules):
         if rule.mask is None:
             continue
@@ -86,12 +90,31 @@ def _recognizer_problem(own: OwnRecognizer) -> str | None:
     return f"does not find its own example {missed[0]!r}" if missed else None
 
 
-def _why_not(mask: MaskSpec, name: str, keys: MaskKeys) -> str | None:
+def _why_not(mask: MaskSpec, name: str, keys: MaskKeys | None) -> str | None:
     try:
         key = None
-        if mask.needs_key and keys.configured:
+        if keys is None:
+            key, mask = _ANY_KEY, _without_functions(mask)
+        elif mask.needs_key and keys.configured:
             key = _ANY_KEY if name in RESERVED_DOCUMENTS else keys.of(name)
         Masker.from_spec(mask, tenant_key=key)
     except (MaskError, SettingsError, MissingExtra) as error:
         return str(error)
     return None
+
+
+def _without_functions(mask: MaskSpec) -> MaskSpec:
+    """Return a mask that redacts where the application's own functions are asked for."""
+
+    def known(operation: Operation) -> Operation:
+        return Operation(MaskOperator.REDACT) if operation.operator is MaskOperator.CUSTOM else operation
+
+    return replace(
+        mask,
+        fields=tuple(replace(one, operation=known(one.operation)) for one in mask.fields),
+        entities=tuple(replace(one, operation=known(one.operation)) for one in mask.entities),
+        headers=tuple(
+            one if one.operation is None else replace(one, operation=known(one.operation))
+            for one in mask.headers
+        ),
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,8 +69,12 @@ def check_strict(text: str) -> None:
         _malformed(end)
 
 
-def rewrite(text: str, root: Place | None, keeping: Keeping | None = None) -> tuple[str, int]:
-    """Return `text` with everything masked that `root` and its descendants ask for, and how many values were.
+Masked = Counter[frozenset[int]]
+"""How many values were masked, by the numbers of the paths that ask for it."""
+
+
+def rewrite(text: str, root: Place | None, keeping: Keeping | None = None) -> tuple[str, Masked]:
+    """Return `text` with everything masked that `root` and its descendants ask for, and what was.
 
     With `keeping`, what is kept is put out of sight (to be restored later). A dropped item takes one comma
     with it; its neighbours keep their whitespace. Raises MaskError when `text`
@@ -79,19 +84,19 @@ def rewrite(text: str, root: Place | None, keeping: Keeping | None = None) -> tu
     end = rewriter.value(_after(_SPACES, text, 0), root, 0)
     if _after(_SPACES, text, end) != len(text):
         _malformed(end)
-    return rewriter.result(), rewriter.count
+    return rewriter.result(), rewriter.masked
 
 
 class _Rewriter:
     """Walks one text and collects edits: (start, end, replacement), never overlapping."""
 
-    __slots__ = ("_edits", "_keeping", "_text", "count")
+    __slots__ = ("_edits", "_keeping", "_text", "masked")
 
     def __init__(self, text: str, keeping: Keeping | None) -> None:
         self._text = text
         self._keeping = keeping
         self._edits: list[_Edit] = []
-        self.count = 0
+        self.masked: Masked = Counter()
 
     def result(self) -> str:
         """Return the text with every edit applied."""
@@ -113,7 +118,7 @@ class _Rewriter:
             return self._container(start, place, depth + 1)
         end = _skip(text, start)
         if treatment is not None:
-            self._mask(start, end, treatment)
+            self._mask(start, end, place, treatment)
         return end
 
     def _container(self, start: int, place: Place, depth: int) -> int:
@@ -148,7 +153,7 @@ class _Rewriter:
                 at = _after(shape.delimiter, text, value_end)
                 delimiter = text[at - 1]
             elif child is not None and child.treatment is not None:
-                self._mask(value_start, value_end, child.treatment)
+                self._mask(value_start, value_end, child, child.treatment)
             if branches.drops:
                 item_start = value_start if key is None else item.start(1)
                 items.append((comma, item_start, value_end, child is not None and child.drops))
@@ -157,12 +162,12 @@ class _Rewriter:
                 return at
             index += 1
 
-    def _mask(self, start: int, end: int, treatment: Treatment) -> None:
+    def _mask(self, start: int, end: int, place: Place, treatment: Treatment) -> None:
         if treatment.keeps:
             if self._keeping is not None:
                 self._edits.append((start, end, self._keeping.stand_in(self._text[start:end])))
             return
-        self.count += 1
+        self.masked[place.asked] += 1
         if not treatment.drops:  # what is dropped is removed by its container, comma and all
             self._edits.append((start, end, treatment.literal(self._text[start:end])))
 

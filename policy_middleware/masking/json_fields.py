@@ -39,8 +39,9 @@ _REDACTED: Final[dict[type, object]] = {str: REDACTED_TEXT, int: 0, float: 0, bo
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A path to a key: the steps to the objects that hold it (None: any object), and the key."""
+    """A path to a key: its number, the steps to the objects that hold it (None: any object), the key."""
 
+    number: int
     parents: tuple[FieldStep, ...] | None
     key: str
     treatment: Treatment
@@ -52,14 +53,14 @@ class _Field:
     """How the key and the beginning of a text stand in a body, and what is written up to its end."""
 
     @classmethod
-    def of(cls, parents: tuple[FieldStep, ...] | None, key: str, treatment: Treatment) -> _Field:
+    def of(cls, number: int, parents: tuple[FieldStep, ...] | None, key: str, treatment: Treatment) -> _Field:
         """Return the field with what follows from the rest."""
         needle = b'"' + key.encode() + b'"'
         redacts = treatment.operator.__class__ is Redact and not treatment.replaces_whole
         starts = [
             (needle + style, needle + style + REDACTED_TEXT.encode() + b'"') for style in _STYLES if redacts
         ]
-        return cls(parents, key, treatment, needle, _REDACTED if redacts else None, starts)
+        return cls(number, parents, key, treatment, needle, _REDACTED if redacts else None, starts)
 
 
 class FieldPlan:
@@ -76,7 +77,7 @@ class FieldPlan:
             if field.parents is not None:
                 groups.setdefault(field.parents, []).append(field)
         self._groups = [
-            (parents, [(field.key, field.constants, field.treatment) for field in below])
+            (parents, [(field.number, field.key, field.constants, field.treatment) for field in below])
             for parents, below in groups.items()
         ]
 
@@ -85,14 +86,14 @@ class FieldPlan:
         """Return the plan for `paths`, None when they are not of the ordinary kind (or orjson is missing)."""
         if orjson is None or not paths:
             return None
-        fields = [_field(steps, treatment) for steps, treatment in paths]
+        fields = [_field(number, steps, treatment) for number, (steps, treatment) in enumerate(paths)]
         ordinary = [field for field in fields if field is not None]
         if len(ordinary) < len(fields) or any(_may_meet(*pair) for pair in combinations(ordinary, 2)):
             return None
         return cls(ordinary)
 
-    def apply(self, body: bytes) -> tuple[bytes, int] | None:
-        """Return `body` masked and the number of values masked, None for a body that is not ordinary."""
+    def apply(self, body: bytes) -> tuple[bytes, dict[int, int]] | None:
+        """Return `body` masked and how many values by the number of the path, None for no ordinary body."""
         try:
             tree = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -106,13 +107,13 @@ class FieldPlan:
                 return self._rewritten(tree, body, body[len(written) :])
         return None if self._drops else self._spliced(tree, body)
 
-    def _rewritten(self, tree: Any, body: bytes, end: bytes) -> tuple[bytes, int] | None:
-        count = 0
+    def _rewritten(self, tree: Any, body: bytes, end: bytes) -> tuple[bytes, dict[int, int]] | None:
+        counts: dict[int, int] = {}
         for parents, keys in self._groups:
-            for node in _nodes(tree, parents):
-                if node.__class__ is not dict:
-                    continue
-                for key, constants, treatment in keys:
+            nodes = [node for node in _nodes(tree, parents) if node.__class__ is dict]
+            for number, key, constants, treatment in keys:
+                count = 0
+                for node in nodes:
                     value = node.get(key, _MISSING)
                     if value is _MISSING:
                         continue
@@ -128,27 +129,34 @@ class FieldPlan:
                         return None
                     else:
                         node[key] = _treated(value, treatment)
-        return (orjson.dumps(tree) + end if count else body), count
+                if count:
+                    counts[number] = count
+        return (orjson.dumps(tree) + end if counts else body), counts
 
-    def _spliced(self, tree: Any, body: bytes) -> tuple[bytes, int] | None:
+    def _spliced(self, tree: Any, body: bytes) -> tuple[bytes, dict[int, int]] | None:
         escapes = b"\\" in body
         if escapes and b"\\u" in body and any(found[1] for found in _ESCAPED.finditer(body)):
             return None
         expected: dict[str, int] = {}
+        counts: dict[int, int] = {}
         for parents, keys in self._groups:
             nodes = [node for node in _nodes(tree, parents) if node.__class__ is dict]
-            for key, _, _ in keys:
-                expected[key] = expected.get(key, 0) + sum([key in node for node in nodes])
-        total = 0
+            for number, key, _, _ in keys:
+                count = sum([key in node for node in nodes])
+                if count:
+                    expected[key] = expected.get(key, 0) + count
+                    counts[number] = count
         for field in self._by_key:
             spliced = _in_text(body, field, escapes)
             if spliced is None:
                 return None
             body, count = spliced
-            if field.parents is not None and count != expected[field.key]:
+            if field.parents is None:
+                if count:
+                    counts[field.number] = count
+            elif count != expected.get(field.key, 0):
                 return None
-            total += count
-        return body, total
+        return body, counts
 
 
 def _in_text(body: bytes, field: _Field, escapes: bool) -> tuple[bytes, int] | None:
@@ -209,15 +217,15 @@ def _treated(value: Any, treatment: Treatment) -> object:
     return orjson.Fragment(treatment.literal(orjson.dumps(value).decode()))
 
 
-def _field(steps: tuple[FieldStep, ...], treatment: Treatment) -> _Field | None:
+def _field(number: int, steps: tuple[FieldStep, ...], treatment: Treatment) -> _Field | None:
     *parents, key = steps
     if not isinstance(key, str) or treatment.keeps or "/" in key:
         return None
     if json.dumps(key, ensure_ascii=False)[1:-1] != key:
         return None
     if parents == [Wildcard.ANY_DEPTH]:
-        return None if treatment.drops else _Field.of(None, key, treatment)
-    return None if Wildcard.ANY_DEPTH in parents else _Field.of(tuple(parents), key, treatment)
+        return None if treatment.drops else _Field.of(number, None, key, treatment)
+    return None if Wildcard.ANY_DEPTH in parents else _Field.of(number, tuple(parents), key, treatment)
 
 
 def _may_meet(one: _Field, other: _Field) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from policy_middleware.model.errors import SettingsError
 
-_Match = Callable[[Any, bytes, int, int], list[tuple[int, int]]]
+Span: TypeAlias = tuple[int, int]
+Search: TypeAlias = Callable[..., Span | None]
+Match: TypeAlias = Callable[[bytes, int, int], Span | None]
 _MAX_MEMORY: Final = 64 << 20
 """Bytes for the DFA's states. With the default of 8 MiB long patterns run out and fall back to an NFA that is
 five times slower."""
@@ -25,7 +27,12 @@ class SearchError(ValueError):
 class Searcher:
     """One compiled pattern."""
 
-    __slots__ = ("_anchored", "_match", "_unanchored", "program_size")
+    __slots__ = ("match", "program_size", "search")
+
+    search: Search
+    """Returns the leftmost match in a text at or after an offset; what lies before it is seen by `\\b`."""
+    match: Match
+    """Returns the match in a text that begins at the first offset and does not reach beyond the second."""
 
     def __init__(self, pattern: bytes) -> None:
         """Compile `pattern`; raises SearchError when RE2 refuses it, SettingsError without the extra."""
@@ -35,20 +42,44 @@ class Searcher:
         except re2.error as error:
             raise SearchError(_told(error)) from None
         self.program_size: int = compiled.programsize
-        # The binding below the module of the name: the module builds a generator and an object around each
-        # match, which costs four times what the search does.
-        self._match: _Match = compiled._regexp.Match
-        self._unanchored, self._anchored = re2._Anchor.UNANCHORED, re2._Anchor.ANCHOR_START
+        self.search, self.match = _binding(re2, compiled) or _public(compiled)
 
-    def search(self, text: bytes, start: int = 0) -> tuple[int, int] | None:
-        """Return the leftmost match at or after `start`; what lies before it is seen by `\\b`."""
-        span = self._match(self._unanchored, text, start, len(text))[0]
+
+def _binding(re2: Any, compiled: Any) -> tuple[Search, Match] | None:
+    """Return the searches of the binding below the module, None for a release that has another one.
+
+    The module builds a generator and an object around each match: four times what the search costs.
+    """
+    try:
+        find = compiled._regexp.Match
+        unanchored, anchored = re2._Anchor.UNANCHORED, re2._Anchor.ANCHOR_START
+        first, second = find(unanchored, b"", 0, 0)[0]
+    except (AttributeError, TypeError, ValueError, IndexError):
+        return None
+    if type(first) is not int or type(second) is not int:
+        return None
+
+    def search(text: bytes, start: int = 0) -> Span | None:
+        span: Span = find(unanchored, text, start, len(text))[0]
         return None if span[0] < 0 else span
 
-    def match(self, text: bytes, start: int, end: int) -> tuple[int, int] | None:
-        """Return the match that begins at `start` and does not reach beyond `end`."""
-        span = self._match(self._anchored, text, start, end)[0]
+    def match(text: bytes, start: int, end: int) -> Span | None:
+        span: Span = find(anchored, text, start, end)[0]
         return None if span[0] < 0 else span
+
+    return search, match
+
+
+def _public(compiled: Any) -> tuple[Search, Match]:
+    def search(text: bytes, start: int = 0) -> Span | None:
+        found = compiled.search(text, start)
+        return None if found is None else found.span()
+
+    def match(text: bytes, start: int, end: int) -> Span | None:
+        found = compiled.match(text, start, end)
+        return None if found is None else found.span()
+
+    return search, match
 
 
 class PresenceSet:

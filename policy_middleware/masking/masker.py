@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from policy_middleware.masking.bodies.rules import BodyRules, Tally
 from policy_middleware.masking.bodies.whole import mask_body
 from policy_middleware.masking.codecs import codings_of, decode
-from policy_middleware.masking.json_body import rewrite
+from policy_middleware.masking.json_body import Masked, rewrite
 from policy_middleware.masking.json_fields import FieldPlan
 from policy_middleware.masking.json_texts import check_json, mask_texts
 from policy_middleware.masking.keeping import Keeping
@@ -46,11 +46,25 @@ of this length, but seconds for the longest ones.
 
 @dataclass(frozen=True, slots=True)
 class MaskedBody:
-    """A body that may leave, how many of its values were masked, and what was recognised in it."""
+    """A body that may leave, how many of its values were masked, and what was recognised in it.
+
+    `paths` tells how many values were masked by each path of the mask, as the rule spells it.
+    """
 
     body: bytes
     count: int
     entities: Mapping[str, int] = field(default_factory=dict)
+    paths: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedJson:
+    """A JSON text that may leave (None: as it was), and what was masked in it, as MaskedBody tells it."""
+
+    text: str | None
+    fields: int
+    paths: Mapping[str, int]
+    entities: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,26 +163,36 @@ class Masker:
         if self._plan is not None and self._texts is None:
             fast = self._plan.apply(body)
             if fast is not None:
-                return MaskedBody(*fast)
-        masked, count, entities = self.mask_json_text(_decoded(body), body)
+                return MaskedBody(fast[0], sum(fast[1].values()), {}, self._by_path(fast[1]))
+        masked = self.mask_json_text(_decoded(body), body)
         return MaskedBody(
-            body if masked is None else masked.encode(), count + entities.total(), dict(entities)
+            body if masked.text is None else masked.text.encode(),
+            masked.fields + masked.entities.total(),
+            dict(masked.entities),
+            masked.paths,
         )
 
-    def mask_json_text(self, text: str, body: bytes | None = None) -> tuple[str | None, int, Counter[str]]:
-        """Return a JSON text masked (None: as it is), how many fields were masked and what was found.
+    def mask_json_text(self, text: str, body: bytes | None = None) -> MaskedJson:
+        """Return a JSON text masked.
 
         `body` is the same text in UTF-8, for who has it. Raises MaskError for what is not strict JSON.
         """
         body = text.encode() if body is None else body
         masked, count, keeping = text, 0, None
+        paths: dict[str, int] = {}
         fast = None if self._plan is None else self._plan.apply(body)
         if fast is not None:
-            rewritten, count = fast
+            rewritten, counts = fast
+            count, paths = sum(counts.values()), self._by_path(counts)
             masked = text if rewritten is body else rewritten.decode()
         elif self.spec.fields:
             keeping = Keeping() if self._keeps else None
-            masked, count = self._fields_masked(text, keeping)
+            masked, by_paths = self._fields_masked(text, keeping)
+            count = by_paths.total()
+            for numbers, values in by_paths.items():
+                for number in numbers:
+                    path = self.spec.fields[number].path
+                    paths[path] = paths.get(path, 0) + values
         else:
             check_json(body, text)
         entities: Counter[str] = Counter()
@@ -176,7 +200,7 @@ class Masker:
             masked, entities = mask_texts(masked, self._texts)
         if keeping is not None:
             masked = keeping.restored(masked)
-        return None if masked == text else masked, count, entities
+        return MaskedJson(None if masked == text else masked, count, paths, entities)
 
     def mask_text(self, text: str) -> MaskedText:
         """Return a text masked by what is recognised in it."""
@@ -214,16 +238,20 @@ class Masker:
         masked = self._texts.mask(value)
         if not masked.findings:
             return MaskedHeader(value)
-        return MaskedHeader(_one_line(masked.text), masked.findings.total(), dict(masked.findings))
+        return MaskedHeader(_one_line(masked.text), sum(masked.findings.values()), dict(masked.findings))
 
     def _json_rules(self, text: str, tally: Tally) -> str:
-        masked, count, entities = self.mask_json_text(text)
-        tally.count += count
-        for entity, found in entities.items():
-            tally.entity(entity, found)
-        return text if masked is None else masked
+        masked = self.mask_json_text(text)
+        tally.count += masked.fields
+        tally.found(masked.entities)
+        for path, count in masked.paths.items():
+            tally.place(path, count)
+        return text if masked.text is None else masked.text
 
-    def _fields_masked(self, text: str, keeping: Keeping | None) -> tuple[str, int]:
+    def _by_path(self, counts: Mapping[int, int]) -> dict[str, int]:
+        return {self.spec.fields[number].path: count for number, count in counts.items()}
+
+    def _fields_masked(self, text: str, keeping: Keeping | None) -> tuple[str, Masked]:
         try:
             return rewrite(text, self._selector.root(), keeping)
         except RecursionError:

@@ -22,6 +22,8 @@ SYMBOL: Final = 0xFE
 LETTER: Final = 0xFF
 _IRREGULAR: Final = "\xad"
 """Placeholder of a character whose view is not exactly one byte long."""
+_NUL_SHOWN: Final = "\xb6"
+"""One character that is a SYMBOL in the view, as U+0000 is."""
 _FIRST_OWN, _LAST_OWN = 0x80, 0xFC
 _OWN_BYTES: Final = [code for code in range(_FIRST_OWN, _LAST_OWN + 1) if code != ord(_IRREGULAR)]
 MOST_OWN_CHARACTERS: Final = len(_OWN_BYTES)
@@ -36,7 +38,7 @@ _FULL_STOPS: Final = frozenset("\u3002\uff0e\uff61")
 class Alphabet:
     """How characters appear in the view; fills itself as characters are met."""
 
-    __slots__ = ("_own", "_regular", "_spelled")
+    __slots__ = ("_joining", "_own", "_regular", "_spelled")
 
     def __init__(self, own: Iterable[str] = ()) -> None:
         """Keep the non-ASCII characters `own` apart from each other and from every other letter.
@@ -50,6 +52,8 @@ class Alphabet:
             )
         self._own = dict(zip(characters, map(chr, _OWN_BYTES), strict=False))
         self._regular = _Table(self)
+        self._joining = _Table(self)
+        self._joining[JOINT] = chr(JOINT)
         self._spelled: dict[str, str] = {}
 
     def byte(self, character: str) -> int | None:
@@ -70,6 +74,19 @@ class Alphabet:
             spelled = text.replace("\0", chr(SYMBOL)) if "\0" in text else text
             return View(spelled.encode("latin-1"), None)
         regular = text.translate(self._regular)
+        if _IRREGULAR not in regular:
+            return View(regular.encode("latin-1"), None)
+        return self._resolved(text, regular)
+
+    def joined(self, texts: Sequence[str]) -> View:
+        """Return the view of `texts` with a JOINT between each two; positions count the joints as well."""
+        joint = chr(JOINT)
+        text = joint.join(texts)
+        if text.count(joint) >= len(texts):
+            text = joint.join([one.replace(joint, _NUL_SHOWN) for one in texts])
+        if text.isascii():
+            return View(text.encode("ascii"), None)
+        regular = text.translate(self._joining)
         if _IRREGULAR not in regular:
             return View(regular.encode("latin-1"), None)
         return self._resolved(text, regular)

@@ -241,6 +241,8 @@ class ResponseMask:
             masked = self._masker.mask_json(body)
             self._rules.tally.found(masked.entities)
             self._rules.tally.count += masked.count - sum(masked.entities.values())
+            for path, count in masked.paths.items():
+                self._rules.tally.place(path, count)
             return masked.body
         return mask_body(body, media, self._rules)
 

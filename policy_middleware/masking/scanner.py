@@ -22,6 +22,11 @@ from policy_middleware.masking.recognizers.recognizer import CONTEXT_CHARACTERS,
 LONGEST_MATCH: Final = 1024
 """Characters of one match; what goes on beyond is masked as another value."""
 
+_BEGIN_APART: Final = r"(?:\b|_)"
+_END_APART: Final = r"(?:\b|_)"
+_UNDERSCORE: Final = ord("_")
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+"""A word of a name such as `homePhone`, `home_phone` or `HOME-PHONE`."""
 # A parenthesis or a plus begins the next group: telephone numbers have them in front.
 _GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*")
 
@@ -38,7 +43,16 @@ class Found(NamedTuple):
 class Scanner:
     """The compiled shapes of some recognisers; shared by texts and threads."""
 
-    __slots__ = ("_longest", "_prefixes", "_presence", "alphabet", "recognizers", "shapes")
+    __slots__ = (
+        "_longest",
+        "_named",
+        "_names",
+        "_prefixes",
+        "_presence",
+        "alphabet",
+        "recognizers",
+        "shapes",
+    )
 
     def __init__(self, recognizers: Sequence[Recognizer]) -> None:
         """Compile `recognizers`; raises SettingsError without RE2, ValueError for what cannot be compiled."""
@@ -56,7 +70,31 @@ class Scanner:
         self.shapes = [_CompiledShape(number, shape, self.alphabet) for number, shape in shapes]
         self._presence = PresenceSet([shape.presence for shape in self.shapes])
         self._prefixes = Searcher(b"(?:" + b"|".join(shape.prefixes for shape in self.shapes) + b")\\z")
+        names = sorted({name for shape in self.shapes for name in shape.names})
+        self._names = re.compile("|".join(map(re.escape, names)), re.IGNORECASE) if names else None
+        named = [shape.presence for shape in self.shapes if shape.names]
+        self._named = Searcher(b"|".join(b"(?:" + one + b")" for one in named)) if named else None
         self._longest = max((shape.longest for shape in self.shapes), default=0)
+
+    def awaits_name(self, text: str) -> bool:
+        """Return False when no name could announce anything in `text`."""
+        return self._named is not None and self._named.search(self.alphabet.view(text).data) is not None
+
+    @property
+    def has_names(self) -> bool:
+        """True when the name that a text has may tell some shape what it is."""
+        return self._names is not None
+
+    def announcement(self, name: str) -> str:
+        """Return words that announce to shapes what is expected under a name; "" when it tells nothing."""
+        if self._names is None or self._names.search(name) is None:
+            return ""
+        words = [word.lower() for word in _WORD.findall(name)]
+        return " ".join(
+            shape.announced_by
+            for shape in self.shapes
+            if shape.names and any(word.startswith(shape.names) for word in words)
+        )
 
     def present(self, data: bytes) -> Sequence[int]:
         """Return the positions of the shapes that may occur in `data`."""
@@ -110,6 +148,10 @@ class Cursor:
             progress.resume -= count
 
 
+_found: Final = Found._make
+"""Quicker than calling the class with its fields."""
+
+
 @lru_cache(maxsize=256)
 def scanner_of(recognizers: tuple[Recognizer, ...]) -> Scanner:
     """Return the scanner of `recognizers`, compiled once."""
@@ -128,6 +170,7 @@ class _Progress:
 
 class _CompiledShape:
     __slots__ = (
+        "_apart",
         "_context",
         "_finder",
         "_inner",
@@ -136,14 +179,17 @@ class _CompiledShape:
         "_recognizer",
         "_score",
         "_tail",
+        "announced_by",
         "longest",
+        "names",
         "prefixes",
         "presence",
         "program_size",
     )
 
     def __init__(self, recognizer: int, shape: Shape, alphabet: Alphabet) -> None:
-        head = expression(shape.pattern, alphabet.byte)
+        pattern = f"{_BEGIN_APART}(?:{shape.pattern}){_END_APART}" if shape.apart else shape.pattern
+        head = expression(pattern, alphabet.byte)
         if not 0 < head.shortest <= head.longest <= LONGEST_MATCH:
             raise ValueError(_width_told(head.shortest))
         source = b"(?:" + head.source + b")"
@@ -161,15 +207,18 @@ class _CompiledShape:
         self._recognizer = recognizer
         self._judge = shape.judge
         self._context = shape.context
+        self.names = shape.names or tuple(word.decode() for word in shape.context)
+        self.announced_by = shape.context[0].decode() if shape.context else ""
         self._inner = shape.inner
         self._not_after = shape.not_after
+        self._apart = shape.apart
         self._score = shape.score
 
     def scan(self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]) -> int:
         """Find the matches that begin before `hold`; return `hold`, or less where a match is still open."""
         if progress.in_tail and not self._follow_tail(data, progress, final, found):
             return progress.resume
-        search, tail = self._finder.search, self._tail
+        search, tail, inner, group = self._finder.search, self._tail, self._inner, _GROUP.match
         resume, open_at = progress.resume, hold
         while resume < hold:
             span = search(data, resume)
@@ -178,7 +227,10 @@ class _CompiledShape:
                 break
             start, end = span
             if tail is None:
-                resume = self._judged(data, start, end, found) or self._behind_group(data, start, end)
+                behind = self._judged(data, start, end, found)
+                if inner or not behind:
+                    behind = max(group(data, start, end).end(), start + 1)  # type: ignore[union-attr]
+                resume = behind
                 continue
             extended = tail.match(data, end, min(len(data), start + LONGEST_MATCH))
             behind = end if extended is None else extended[1]
@@ -199,6 +251,9 @@ class _CompiledShape:
 
     def _judged(self, data: bytes, start: int, end: int, found: list[Found]) -> int:
         """Note the match when it is real and return where to search on; 0 when it only looks alike."""
+        if self._apart:
+            start += data[start] == _UNDERSCORE
+            end -= data[end - 1] == _UNDERSCORE
         if start and data[start - 1] in self._not_after:
             return 0
         if self._context and not self._announced(data, start):
@@ -210,17 +265,23 @@ class _CompiledShape:
             if real is None:
                 return 0
             first, behind = start + real[0], start + real[1]
-        found.append(Found(first, behind, self._recognizer, self._score))
-        return self._behind_group(data, start, end) if self._inner else behind
+        if self._inner and found:
+            # Rows of groups, each of which begins a match: one long match covers the same.
+            last = found[-1]
+            if (
+                last[0] <= first < last[1] <= last[0] + LONGEST_MATCH
+                and last[2] == self._recognizer
+                and last[3] == self._score
+            ):
+                found[-1] = _found((last[0], max(last[1], behind), last[2], last[3]))
+                return behind
+        found.append(_found((first, behind, self._recognizer, self._score)))
+        return behind
 
     def _announced(self, data: bytes, start: int) -> bool:
         before = data[max(0, start - CONTEXT_CHARACTERS) : start].lower()
         before = before[before.rfind(b"\0") + 1 :]
         return any(word in before for word in self._context)
-
-    def _behind_group(self, data: bytes, start: int, end: int) -> int:
-        group = _GROUP.match(data, start, end)
-        return max(group.end(), start + 1) if group is not None else start + 1
 
     def _follow_tail(self, data: bytes, progress: _Progress, final: bool, found: list[Found]) -> bool:
         """Mask on in the tail of a match that was cut at its longest; return False when it is still open."""

@@ -55,17 +55,18 @@ class Branches:
 class Place:
     """One place of a document as the paths see it: what is done there, and where its children lead."""
 
-    __slots__ = ("_asked", "_elements", "_members", "_positions", "_selector", "treatment")
+    __slots__ = ("_elements", "_members", "_positions", "_selector", "asked", "treatment")
 
     def __init__(
         self,
         selector: Selector,
         positions: frozenset[_Position],
-        asked: frozenset[Operation],
+        asked: frozenset[int],
         treatment: Treatment | None,
     ) -> None:
         self.treatment = treatment
-        self._asked = asked
+        self.asked = asked
+        """The numbers of the paths that ask for something here."""
         self._selector = selector
         self._positions = positions
         self._members: Branches | None = None
@@ -81,7 +82,7 @@ class Place:
         """Where the members of an object lead, by key."""
         branches = self._members
         if branches is None:
-            branches = self._members = self._selector.branches(self._positions, self._asked, str)
+            branches = self._members = self._selector.branches(self._positions, self.asked, str)
         return branches
 
     @property
@@ -89,7 +90,7 @@ class Place:
         """Where the elements of an array lead, by index."""
         branches = self._elements
         if branches is None:
-            branches = self._elements = self._selector.branches(self._positions, self._asked, int)
+            branches = self._elements = self._selector.branches(self._positions, self.asked, int)
         return branches
 
 
@@ -115,7 +116,7 @@ class Selector:
             operators.of(frozenset({operation}))  # refused now, not when a body first leads there
             self._paths.append(steps)
             self._asked.append(operation)
-        self._places: dict[tuple[frozenset[_Position], frozenset[Operation]], Place] = {}
+        self._places: dict[tuple[frozenset[_Position], frozenset[int]], Place] = {}
         self._treatments: dict[frozenset[Operation], Treatment] = {}
 
     def root(self) -> Place | None:
@@ -139,7 +140,7 @@ class Selector:
         return treatment
 
     def branches(
-        self, positions: frozenset[_Position], asked: frozenset[Operation], kind: type[str | int]
+        self, positions: frozenset[_Position], asked: frozenset[int], kind: type[str | int]
     ) -> Branches:
         """Return where the children lead whose steps are of `kind`: keys (str) or indexes (int)."""
         named = {
@@ -167,15 +168,15 @@ class Selector:
             ):
                 yield number, taken + 1
 
-    def _place(self, positions: Iterable[_Position], asked: frozenset[Operation]) -> Place | None:
+    def _place(self, positions: Iterable[_Position], asked: frozenset[int]) -> Place | None:
         reached = self._without_depth(positions)
-        asked |= {self._asked[number] for number, taken in reached if taken == len(self._paths[number])}
+        asked |= {number for number, taken in reached if taken == len(self._paths[number])}
         if not reached and not asked:
             return None
         key = (reached, asked)
         place = self._places.get(key)
         if place is None:
-            treatment = self._treatment(asked) if asked else None
+            treatment = self._treatment(frozenset(map(self._asked.__getitem__, asked))) if asked else None
             place = self._places[key] = Place(self, reached, asked, treatment)
         return place
 

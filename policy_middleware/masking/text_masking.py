@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from policy_middleware.masking.normalized import JOINT, View
+from policy_middleware.masking.normalized import View
 from policy_middleware.masking.operator_protocol import MaskingOperator
 from policy_middleware.masking.recognition import recognizer_of
 from policy_middleware.masking.recognizers.recognizer import Recognizer
@@ -24,7 +23,7 @@ class MaskedText:
     """A text that may leave, and how many values of each entity were replaced in it."""
 
     text: str
-    findings: Counter[str] = field(default_factory=Counter)
+    findings: Mapping[str, int] = field(default_factory=dict)
 
 
 class TextMasker:
@@ -53,36 +52,48 @@ class TextMasker:
         found = self.scanner.scan(view.data)
         if not found:
             return MaskedText(text)
-        findings: Counter[str] = Counter()
+        findings: dict[str, int] = {}
         united, _ = regions(found, len(view.data))
         pieces: list[str] = []
         done = self.render(text, view, united, 0, pieces, findings)
         pieces.append(text[done:])
         return MaskedText("".join(pieces), findings)
 
-    def mask_all(self, texts: Sequence[str]) -> list[MaskedText]:
-        """Return what `mask` returns for each of `texts`, in one search: many short ones are cheap."""
-        views = [self.scanner.alphabet.view(text) for text in texts]
-        joined = bytes([JOINT]).join(view.data for view in views)
-        masked = [MaskedText(text) for text in texts]
-        found = self.scanner.scan(joined)
+    def mask_all(self, texts: Sequence[str]) -> dict[int, MaskedText]:
+        """Return what `mask` returns for those of `texts`, by position, in which something was replaced.
+
+        All are searched at once: many short ones are cheap.
+        """
+        return self._mask_behind([0] * len(texts), texts)
+
+    def mask_announced(self, named: Sequence[tuple[str, str]]) -> dict[int, MaskedText]:
+        """Do what `mask_all` does for texts, the second of each pair, that stand behind `announcement`."""
+        texts = [f"{announcement}\n{text}" for announcement, text in named]
+        masked = self._mask_behind([len(announcement) + 1 for announcement, _ in named], texts)
+        return {number: one for number, one in masked.items() if one.findings}
+
+    def _mask_behind(self, skipped: Sequence[int], texts: Sequence[str]) -> dict[int, MaskedText]:
+        """Mask each of `texts`, less its first characters, which serve as context."""
+        view = self.scanner.alphabet.joined(texts)
+        found = self.scanner.scan(view.data)
         if not found:
-            return masked
-        offsets = [0, *accumulate(len(view.data) + 1 for view in views)]
-        within: dict[int, list[Found]] = {}
-        for one in found:
-            number = bisect_right(offsets, one.start) - 1
-            at = offsets[number]
-            within.setdefault(number, []).append(
-                Found(one.start - at, one.end - at, one.recognizer, one.score)
-            )
-        for number, inside in within.items():
-            text, view = texts[number], views[number]
-            findings: Counter[str] = Counter()
+            return {}
+        beginnings = [0, *accumulate([len(text) + 1 for text in texts])]
+        masked: dict[int, MaskedText] = {}
+        united, _ = regions(found, len(view.data))
+        at, count = 0, len(united)
+        while at < count:
+            number = bisect_right(beginnings, view.start(united[at][0].start)) - 1
+            behind, after = at + 1, beginnings[number + 1]
+            while behind < count and view.start(united[behind][0].start) < after:
+                behind += 1
+            text, skip = texts[number], skipped[number]
             pieces: list[str] = []
-            done = self.render(text, view, regions(inside, len(view.data))[0], 0, pieces, findings)
+            findings: dict[str, int] = {}
+            done = self._render(text, view, united[at:behind], (beginnings[number], skip), pieces, findings)
             pieces.append(text[done:])
             masked[number] = MaskedText("".join(pieces), findings)
+            at = behind
         return masked
 
     def stream(self) -> TextStream:
@@ -98,21 +109,51 @@ class TextMasker:
         united: Iterable[Sequence[Found]],
         done: int,
         pieces: list[str],
-        findings: Counter[str],
+        findings: dict[str, int],
     ) -> int:
         """Append `text` from `done` on to `pieces`, with `united` replaced; return the character reached."""
+        return self._render(text, view, united, (0, done), pieces, findings)
+
+    def _render(
+        self,
+        text: str,
+        view: View,
+        united: Iterable[Sequence[Found]],
+        origin: tuple[int, int],
+        pieces: list[str],
+        findings: dict[str, int],
+    ) -> int:
+        """Do what `render` does for a text that begins at the character `origin[0]` of the view."""
+        offset, done = origin
+        coincide = view.positions is None
         for members in united:
-            start = max(done, view.start(min(one.start for one in members)))
-            end = view.end(max(one.end for one in members))
+            if len(members) == 1:
+                start, end, strictest, _ = members[0]
+            else:
+                start, end, strictest = self._strictest(members)
+            if not coincide:
+                start, end = view.start(start), view.end(end)
+            start, end = max(done, start - offset), end - offset
             if end <= start:  # Both lie in one character that stands for several.
                 continue
-            strictest = max(members, key=self._strictness)
-            name = self._names[strictest.recognizer]
+            name = self._names[strictest]
             pieces.append(text[done:start])
-            pieces.append(self._operators[strictest.recognizer].text(text[start:end], name))
-            findings[name] += 1
+            pieces.append(self._operators[strictest].text(text[start:end], name))
+            findings[name] = findings.get(name, 0) + 1
             done = end
         return done
 
-    def _strictness(self, found: Found) -> tuple[int, int, int]:
-        return self._operators[found.recognizer].strictness, found.end - found.start, -found.recognizer
+    def _strictest(self, members: Sequence[Found]) -> tuple[int, int, int]:
+        """Return the span of matches that overlap, and the recogniser by whose operator they are replaced.
+
+        It is the strictest; among equals the one that covers most.
+        """
+        spans: dict[int, tuple[int, int]] = {}
+        for start, end, recognizer, _ in members:
+            least, most = spans.get(recognizer, (start, end))
+            spans[recognizer] = min(start, least), max(end, most)
+        strictest = max(
+            spans,
+            key=lambda one: (self._operators[one].strictness, spans[one][1] - spans[one][0], -one),
+        )
+        return min(one[0] for one in members), max(one[1] for one in members), strictest

@@ -71,10 +71,12 @@ class Snapshots:
         max_unknown_tenants: int = 1000,
         max_document_bytes: int = DEFAULT_MAX_DOCUMENT_BYTES,
         admit: Admit = admit_all,
+        admit_published: Admit | None = None,
     ) -> None:
         self.store: Final = store
         self._max_document_bytes = max_document_bytes
         self._admit = admit
+        self._admit_published = admit if admit_published is None else admit_published
         self._on_missing_policy = on_missing_policy
         holdings = Holdings(
             MissingPolicyRules(on_missing_policy, require_global), max_tenants, max_unknown_tenants
@@ -142,7 +144,7 @@ class Snapshots:
             note=note,
             expected_revision=expected_revision,
             max_bytes=self._max_document_bytes,
-            admit=self._admit,
+            admit=self._admit_published,
         )
         self._follower.refresh(name)
         return stored

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from policy_middleware.model.errors import MaskError
+
 from .conftest import Build, Records
 from .harness import LARGE, SECRET, Call, document
 from .policies import IDENTITY, TENANT, masking
@@ -107,3 +109,31 @@ def test_the_exception_of_a_masked_handler_leaves_no_original_byte(build: Build)
     answer = build(masking()).call(Call(target="/raise", headers=IDENTITY))
     assert answer.status in (None, 500, 502)
     assert SECRET not in answer.body
+
+
+def test_a_mask_that_cannot_be_made_ready_keeps_the_handler_from_running(
+    build: Build, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise MaskError("mask_key failed for tenant 'acme': OSError")
+
+    monkeypatch.setattr("policy_middleware.gate.ResponseMask", refused)
+    service = build(masking())
+    answer = service.call(Call(target="/docs/7", headers=IDENTITY))
+    assert answer.status == 502
+    assert answer.json()["type"].endswith("mask-failed")
+    assert "mask_key" not in answer.body.decode()
+    assert not any(entry.startswith("read") for entry in service.journal)
+    (event,) = records.events("mask_failed")
+    assert "mask_key failed" in event["error"]
+
+
+def test_the_record_of_a_masked_response_names_the_rules_paths_and_no_value(
+    build: Build, records: Records
+) -> None:
+    answer = build(masking()).call(Call(target="/docs/7", headers=IDENTITY))
+    assert answer.status == 200
+    (event,) = records.events("masked")
+    assert set(event["paths"]) == {"email", "**.ssn"}
+    assert event["count"] == sum(event["paths"].values())
+    assert SECRET.decode() not in str(event)

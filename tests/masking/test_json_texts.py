@@ -200,3 +200,48 @@ def test_headers_are_treated_as_named_or_searched():
     assert masker.mask_header("x-customer", "Jo").value == "[REDACTED]"
     assert masker.mask_header("X-Gone", "Jo").value is None
     assert masker.mask_header("X-Note", "to jo@x.com").value == "to <EMAIL_ADDRESS>"
+
+
+EVERYTHING = Masker.from_spec(
+    {
+        "entities": dict.fromkeys(
+            ("CREDIT_CARD", "EMAIL_ADDRESS", "PHONE_NUMBER", "UK_NHS", "US_PASSPORT", "US_SSN"), "replace"
+        )
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"ssn": "536904399"}', '{"ssn": "<US_SSN>"}'),
+        ('{"ssn": 536904399, "n": 536904399}', '{"ssn": 0, "n": 536904399}'),
+        ('{"socialSecurityNumber":"536904399"}', '{"socialSecurityNumber":"<US_SSN>"}'),
+        ('{"passport_no": "A12803456"}', '{"passport_no": "<US_PASSPORT>"}'),
+        ('{"HomePhone": "4155550132"}', '{"HomePhone": "<PHONE_NUMBER>"}'),
+        ('{"\\u0073sn": "536904399"}', '{"\\u0073sn": "<US_SSN>"}'),
+        ('{"ssn": "536904399 or jo@x.org"}', '{"ssn": "<US_SSN> or <EMAIL_ADDRESS>"}'),
+        (
+            '{"hotel": "4155550132", "number": "4155550132"}',
+            '{"hotel": "4155550132", "number": "4155550132"}',
+        ),
+        ('{"passenger": "A12803456"}', '{"passenger": "A12803456"}'),
+        ('{"ssn": null, "n": "536904399"}', '{"ssn": null, "n": "536904399"}'),
+        ('{"ssn": {"n": "536904399"}}', '{"ssn": {"n": "536904399"}}'),
+        ('["ssn", "536904399"]', '["ssn", "536904399"]'),
+    ],
+)
+def test_a_key_announces_its_value_as_a_word_of_text_does(body: str, expected: str) -> None:
+    once = EVERYTHING.mask(body.encode(), JSON)
+    assert once.body.decode() == expected
+    assert once.count == expected.count("<") + ('"ssn": 0' in expected)
+    assert EVERYTHING.mask(once.body, JSON).body == once.body
+
+
+def test_the_paths_of_rules_are_counted_whatever_way_a_body_is_masked() -> None:
+    masker = Masker.from_spec({"fields": {"a[*].x": "redact", "**.y": "nullify", "z": "redact"}})
+    plain = b'{"a":[{"x":"1","y":2},{"x":"3"}]}'
+    for body in (plain, plain.replace(b":", b": "), plain.replace(b'"x"', b'"\\u0078"')):
+        assert masker.mask(body, JSON).paths == {"a[*].x": 2, "**.y": 1}
+    by_orjson = Masker.from_spec({"fields": {"a[*].x": "redact", "z": "redact"}})
+    assert by_orjson.mask(plain, JSON).paths == {"a[*].x": 2}

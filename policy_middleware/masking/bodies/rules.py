@@ -45,8 +45,8 @@ class TextMasker(Protocol):
     def mask(self, text: str, /) -> MaskedText:
         """Return `text` with every value masked."""
 
-    def mask_all(self, texts: Sequence[str], /) -> Sequence[MaskedText]:
-        """Return what `mask` returns for each of `texts`."""
+    def mask_all(self, texts: Sequence[str], /) -> Mapping[int, MaskedText]:
+        """Return what `mask` returns for those of `texts`, by position, that change."""
 
     def detects(self, text: str, /) -> bool:
         """True when `mask` would change the text."""
@@ -135,10 +135,11 @@ class BodyRules:
     def looked_at(self, texts: Sequence[str]) -> tuple[list[str], Counter[str]]:
         """Return several texts masked, each by itself, and what was found: nothing is counted yet."""
         found: Counter[str] = Counter()
-        masked = self._searched().mask_all(texts)
-        for each in masked:
-            found.update(each.findings)
-        return [each.text for each in masked], found
+        masked = list(texts)
+        for number, changed in self._searched().mask_all(texts).items():
+            masked[number] = changed.text
+            found.update(changed.findings)
+        return masked, found
 
     def text_or_pass(self, text: str) -> str:
         """Return a text masked, or as it is when the mask only names fields."""

@@ -8,6 +8,7 @@ from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
 _DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")
 _SEPARATORS: Final = b" -"
+_SPACED: Final = bytes.maketrans(b"-", b" ")
 _UP_TO_19: Final = frozenset(range(16, 20))
 _MAESTRO: Final = frozenset({12, *_UP_TO_19})
 """The scheme allows 12 to 19 digits; 13 are a product's number (EAN, ISBN) far more often."""
@@ -53,8 +54,7 @@ _LENGTHS: Final[tuple[frozenset[int], ...]] = tuple(
 
 def luhn(digits: bytes) -> bool:
     """Return True when the last of `digits` (ASCII) is the Luhn check digit of the others."""
-    kept, doubled = digits[::-1][::2], digits[::-1][1::2].translate(_DOUBLED)
-    return (sum(kept) + sum(doubled) - 48 * len(digits)) % 10 == 0
+    return (sum(digits[::-2]) + sum(digits[-2::-2].translate(_DOUBLED)) - 48 * len(digits)) % 10 == 0
 
 
 def _card(value: bytes) -> tuple[int, int] | None:
@@ -64,14 +64,13 @@ def _card(value: bytes) -> tuple[int, int] | None:
         return None
     if len(digits) == len(value):
         return (0, len(value)) if len(digits) in lengths and luhn(digits) else None
-    value = value.replace(b"-", b" ")
-    in_fours = value[4:5] == b" "
+    value = value.translate(_SPACED)
     # A number beside the card may look like a part of it: try every end of a group, the longest first.
     end, count = len(value), len(digits)
     while count >= 12:
-        gap = value.rfind(b" ", 0, end)
-        if count in lengths and (in_fours or gap < 0) and luhn(digits[:count]):
+        if count in lengths and luhn(digits[:count]):
             return 0, end
+        gap = value.rfind(b" ", 0, end)
         if gap < 0:
             return None
         count -= end - gap - 1
@@ -83,5 +82,20 @@ CREDIT_CARD: Final = Recognizer(
     "CREDIT_CARD",
     "A payment card number with a valid check digit.",
     ("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005"),
-    (Shape(r"\b[0-6]\d{2}(?:[ -]?\d){9,16}\b", presence=r"\d{3}(?:[ -]?\d){9}", judge=_card, inner=True),),
+    (
+        Shape(
+            r"[0-6]\d{11,18}|[0-6]\d{3}[ -]\d(?:[ -]?\d){7,14}",
+            presence=r"\d{4}(?:[ -]?\d){8}",
+            judge=_card,
+            inner=True,
+            apart=True,
+        ),
+        Shape(
+            r"[0-6](?:[ -]\d){11,18}",
+            presence=r"\d[ -]\d(?:[ -]\d){10}",
+            judge=_card,
+            inner=True,
+            apart=True,
+        ),
+    ),
 )

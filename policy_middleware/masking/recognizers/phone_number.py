@@ -31,6 +31,7 @@ _CONTEXT: Final = (
     b"whatsapp",
     b"number",
 )
+_NAMES: Final = ("phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "sms", "whatsapp")
 _EXTENSION: Final = r"(?: ?(?i:x|ext\.?|extension|#) ?\d{1,6}\b|\b)"
 _GAP: Final = r"[ ./()-]{0,3}"
 
@@ -45,6 +46,7 @@ _EXTENSION_SIGN: Final = re.compile(rb"[x#t]", re.IGNORECASE)
 _FEWEST, _MOST_NATIONAL = 7, 12
 _FEWEST_PLANNED: Final = 9
 """Digits of a number that only a numbering plan speaks for; shorter ones are all sorts of numbers."""
+_LIKENESS: Final = bytes.maketrans(b"012345678", b"9" * 9)
 _SPACED: Final = bytes(byte if 48 <= byte <= 57 else 32 for byte in range(256))
 
 
@@ -55,45 +57,64 @@ def _not_one_digit(value: bytes) -> tuple[int, int] | None:
 
 def _national(value: bytes) -> tuple[int, int] | None:
     """Accept the longest row of groups that is grouped, or numbered, as telephone numbers are."""
-    groups = value.translate(_SPACED).split()
-    if _EXTENSION_SIGN.search(value):
-        groups.pop()
-    total = sum(map(len, groups))
-    for count in range(len(groups), 0, -1):
-        if total < _FEWEST:
-            return None
-        if total <= _MOST_NATIONAL:
-            row = groups[:count]
-            if _is_grouped(value, tuple(map(len, row)), b"".join(row)):
-                return 0, len(value) if count == len(groups) else _end_of_group(value, count)
-        total -= len(groups[count - 1])
+    digits = value.translate(None, _OTHERS)
+    rows = _rows(value.translate(_LIKENESS), digits[:1])
+    if not rows:
+        return None
+    for end, count, is_planned in rows:
+        row = digits[:count]
+        if row.count(row[:1]) < count and (not is_planned or _in_plan(row)):
+            return 0, end
     return None
 
 
-def _end_of_group(value: bytes, count: int) -> int:
-    return [group.end() for group in _GROUP.finditer(value)][count - 1]
+@lru_cache(maxsize=16_384)
+def _rows(likeness: bytes, first: bytes) -> tuple[tuple[int, int, bool], ...]:
+    """Return the rows of groups that can be a number, the longest first, by their likeness.
+
+    Each by where it ends, how many digits it has, and whether a numbering plan has to know it. `likeness`
+    tells where digits are, `first` is the first of them.
+    """
+    ends = [group.end() for group in _GROUP.finditer(likeness)]
+    groups = likeness.translate(_SPACED).split()
+    if _EXTENSION_SIGN.search(likeness):
+        groups.pop()
+    rows = []
+    for count in range(len(groups), 0, -1):
+        lengths = tuple(map(len, groups[:count]))
+        if _FEWEST <= sum(lengths) <= _MOST_NATIONAL:
+            is_planned = _needs_plan(likeness, lengths, first)
+            if is_planned is not None:
+                end = len(likeness) if count == len(groups) else ends[count - 1]
+                rows.append((end, sum(lengths), is_planned))
+    return tuple(rows)
 
 
-def _is_grouped(value: bytes, lengths: tuple[int, ...], digits: bytes) -> bool:
-    if lengths in _OF_OTHERS or len(lengths) == 1 or len(set(digits)) == 1:
-        return False
+def _needs_plan(value: bytes, lengths: tuple[int, ...], first: bytes) -> bool | None:
+    """Return False when groups of such `lengths` are a number, True when a plan has to say so, else None."""
+    if lengths in _OF_OTHERS or len(lengths) == 1:
+        return None
     if lengths in _NORTH_AMERICAN:
-        return len(lengths) == 3 or digits[:1] == b"1"
+        return False if len(lengths) == 3 or first == b"1" else None
     if lengths == _LOCAL:
-        return value[3:4] == b"-"
+        return False if value[3:4] == b"-" else None
     if len(lengths) == 2 and value[lengths[0] : lengths[0] + 1] == b".":  # A decimal fraction.
-        return False
+        return None
     if value.count(b"/") > 1 or (b"." in value and b" " in value):  # A date or an amount beside a number.
+        return None
+    if first == b"0":
         return False
-    if digits[:1] == b"0":
-        return True
     if max(lengths) <= 3 and b"." in value:  # An internet address, or a version.
-        return False
-    if len(digits) < _FEWEST_PLANNED:
-        return False
+        return None
+    if sum(lengths) < _FEWEST_PLANNED:
+        return None
     # A row that only a plan speaks for must at least look like one number.
     if b"(" not in value and len(set(value.translate(None, _DIGITS))) > 1:
-        return False
+        return None
+    return True
+
+
+def _in_plan(digits: bytes) -> bool:
     plans = _plans()
     return plans is not None and plans.match(digits, 0, len(digits)) is not None
 
@@ -146,6 +167,7 @@ _SHAPES: Final = (
         presence=r"\d{10}",
         judge=_not_one_digit,
         context=_CONTEXT,
+        names=_NAMES,
         not_after=b".-+",
         score=0.6,
     ),

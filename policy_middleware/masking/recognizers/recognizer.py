@@ -22,9 +22,11 @@ class Shape:
     must be bounded; `tail`, a class of characters, extends a match without bound (a long one is masked in
     pieces). `presence` is a simpler pattern without which no match exists; it makes clean text cheap.
     `judge` rejects look-alikes. `context` are words, in lower case, one of which must stand within
-    CONTEXT_CHARACTERS before the value; `not_after` are characters none of which may stand right before it.
-    `inner` also tries matches that begin inside another one, at its next group of characters, so that a
-    neighbour that merely looks alike cannot swallow the beginning of a value.
+    CONTEXT_CHARACTERS before the value, or begin a word of the JSON key that the value has (there `names` are
+    asked, where they are given). `not_after` are characters none of which may stand right before it. `inner`
+    also tries matches that begin inside another one, at its next group of characters, so that a
+    neighbour that merely looks alike cannot swallow the beginning of a value. `apart` demands that no ASCII
+    letter or digit stands right before or behind; an underscore may: `card_4111111111111111`.
     """
 
     pattern: str
@@ -32,8 +34,10 @@ class Shape:
     judge: Judge | None = None
     tail: str | None = None
     context: tuple[bytes, ...] = ()
+    names: tuple[str, ...] = ()
     inner: bool = False
     not_after: bytes = b""
+    apart: bool = False
     score: float = 1.0
 
 

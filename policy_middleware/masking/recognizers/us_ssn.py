@@ -25,11 +25,12 @@ US_SSN: Final = Recognizer(
     ("536-90-4399", "536 90 4399", "SSN: 536904399"),
     (
         Shape(
-            r"\b\d{3}[-. ]\d{2}[-. ]\d{4}\b",
+            r"\d{3}[-. ]\d{2}[-. ]\d{4}",
             presence=r"\d[-. ]\d{2}[-. ]\d{4}",
             judge=_issued,
             not_after=b"-.+",
+            apart=True,
         ),
-        Shape(r"\b\d{9}\b", presence=r"\d{9}", judge=_issued, context=_CONTEXT),
+        Shape(r"\d{9}", presence=r"\d{9}", judge=_issued, context=_CONTEXT, apart=True),
     ),
 )

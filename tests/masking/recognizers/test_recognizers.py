@@ -35,6 +35,8 @@ REAL = {
         "30569309025904",
         "6011000990139424",
         "2223003122003222",
+        "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+        "3782 822463 10005",
     ],
     "IBAN_CODE": [
         "DE89 3704 0044 0532 0130 00",
@@ -193,3 +195,19 @@ def test_a_private_key_is_found_to_its_footer() -> None:
 def test_an_unknown_entity_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RecognizerError, match="'PERSON' is not a known entity; known: CREDIT_CARD"):
         recognize("x", ["PERSON"])
+
+
+@pytest.mark.parametrize(
+    ("entity", "value"),
+    [
+        ("CREDIT_CARD", "4111111111111111"),
+        ("IBAN_CODE", "DE89370400440532013000"),
+        ("US_SSN", "536-90-4399"),
+        ("IP_ADDRESS", "192.168.0.17"),
+    ],
+)
+def test_an_underscore_beside_a_value_does_not_hide_it(entity: str, value: str) -> None:
+    for text in (f"id_{value}", f"{value}_id", f"_{value}_{value}_"):
+        found = [text[span.start : span.end] for span in recognize(text, [entity])]
+        assert found == [value] * text.count(value)
+    assert recognize(f"id{value}x", [entity]) == []
