@@ -22,9 +22,10 @@ from policy_middleware.model.decision import Matched, PolicyDecision
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import MaskError, MissingExtra, SettingsError, StoreUnavailable
 from policy_middleware.outages import Outages
-from policy_middleware.parking import ApprovalExchange, Settled
+from policy_middleware.parking import DENIED_ANEW, ApprovalExchange, Settled
 from policy_middleware.probes import Probes
 from policy_middleware.responses import (
+    APPROVAL_ID_HEADER,
     DECISION_ID_HEADER,
     ProblemType,
     Response,
@@ -311,6 +312,8 @@ class Gate:
                 f"{detail} (A WebSocket cannot be {_WEBSOCKET_LIMITS[decision.effect]}, so it is denied.)"
             )
         members: dict[str, object] = {"action": context.attributes["action"]}
+        if view.header(APPROVAL_ID_HEADER.lower()):
+            members |= DENIED_ANEW
         if self.settings.expose == "debug":
             members |= {
                 "rule": decision.rule_id,

@@ -169,12 +169,14 @@ class InboxDoor:
         hub = self._enforcer.approval_hub
         # By this status an EventSource learns not to come back; the page then looks for itself.
         nothing = Respond(None, Response(204, (("Cache-Control", "no-store"),), b""))
-        if tenant not in visitor.tenants or hub.waiting >= MAX_STREAMS:
+        if tenant not in visitor.tenants or hub.pages >= MAX_STREAMS:
             return nothing
 
         async def parts() -> AsyncIterator[bytes]:
             yield b"retry: 2000\n\n"
             with hub.watch(tenant) as watch:
+                if hub.pages > MAX_STREAMS:
+                    return  # many came at the same moment; whoever comes back is answered 204
                 for _ in range(int(STREAM_SECONDS / HEARTBEAT_SECONDS)):
                     changed = await watch.changed(HEARTBEAT_SECONDS)
                     yield b"event: change\ndata: 1\n\n" if changed else b": nothing new\n\n"

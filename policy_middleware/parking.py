@@ -18,7 +18,7 @@ from policy_middleware.approvals import (
     is_task_id,
 )
 from policy_middleware.binding import bound_attributes, content_type, resource_of, whole_path
-from policy_middleware.console.redaction import Redaction
+from policy_middleware.console.redaction import redaction_of
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.extraction import ContextRequest
 from policy_middleware.model.context import RequestContext
@@ -60,6 +60,7 @@ _REFUSALS: Final[Mapping[ConsumptionOutcome, tuple[ProblemType, str]]] = {
 }
 _QUEUE_REFUSALS: Final[Mapping[str, ProblemType]] = {
     "too_many_pending": ProblemType.TOO_MANY_PENDING,
+    "too_many_keys": ProblemType.TOO_MANY_PENDING,
     "queue_full": ProblemType.TOO_MANY_PENDING,
 }
 _NEXT: Final[Mapping[ConsumptionOutcome, tuple[str, str]]] = {
@@ -73,6 +74,8 @@ _NEXT: Final[Mapping[ConsumptionOutcome, tuple[str, str]]] = {
     ConsumptionOutcome.SUPERSEDED: ("approval_expired", "request"),
 }
 """The profile's reason for a refused re-evaluation and what to do next; `request`: send it without the id."""
+DENIED_ANEW: Final[Mapping[str, object]] = {"reason": "policy_denied", "next_action": "none"}
+"""The same where the policy itself denies a request that brings an approval."""
 
 
 def queue_refusal(error: ApprovalError) -> ProblemType:
@@ -149,6 +152,9 @@ class ApprovalExchange:
 
     def _park(self, body: bytes) -> Settled:
         attributes, view = self._context.attributes, self._view
+        # What people are shown is redacted before it is stored anywhere; the fingerprint binds the original.
+        redaction = redaction_of(self._enforcer, self._context.tenant)
+        kind = content_type(view)
         task = self._enforcer.approvals.request(
             self._context.tenant,
             fingerprint=self._fingerprint(body),
@@ -160,24 +166,15 @@ class ApprovalExchange:
             revisions=self._decision.revisions,
             summary=RequestSummary(
                 view.method,
-                whole_path(view),
-                view.query,
-                content_type(view),
+                redaction.path(whole_path(view)),
+                redaction.query(view.query),
+                kind,
                 len(body),
-                self._shown_body(body),
+                redaction.body(body, kind, self._settings.shown_body),
             ),
             decision_id=self._decision.decision_id,
         )
         return self._waiting(task)
-
-    def _shown_body(self, body: bytes) -> str | None:
-        """Return what is kept of the body for people to look at: redacted before it is stored anywhere."""
-        longest = self._settings.shown_body
-        if not longest:
-            return None
-        tenant = self._context.tenant
-        policies = self._enforcer.snapshots.current(tenant) or self._enforcer.snapshots.load(tenant)
-        return Redaction(policies).body(body, content_type(self._view), longest)
 
     def _use(self, task_id: str, body: bytes) -> Settled:
         queue, tenant = self._enforcer.approvals, self._context.tenant

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policy_middleware.approval_documents import submitted_response
 from policy_middleware.approvals import ApprovalTask, RequestSummary, fingerprint
-from policy_middleware.approvals.queue import MAX_PAGE
 from policy_middleware.binding import bound_attributes, resource_of
+from policy_middleware.console.redaction import redaction_of
 from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.model.context import AttributeValue, RequestContext, attribute_value
 from policy_middleware.model.decision import PolicyDecision
@@ -31,6 +31,8 @@ from policy_middleware.settings import GateSettings
 
 MAX_KEY: Final = 255
 """Characters of an idempotency key."""
+LOOKED_BACK: Final = 200
+"""How many of a tenant's latest tasks are searched for one that has ended."""
 _KEPT: Final = ("tenant", "subject.", "environment.")
 """What is never declared: who asks, and from where, is known of the submission itself."""
 
@@ -131,8 +133,16 @@ class Submissions:
         self, submitted: _Submission, denial: _Denial, tenant: str, subject: str
     ) -> ApprovalTask:
         """Return the task of the request that was answered with this `evaluation_id`."""
-        own = self._enforcer.approvals.list(tenant, requester=subject, limit=MAX_PAGE).tasks
-        task = next((task for task in own if task.decision_id == denial.evaluation_id), None)
+        queue = self._enforcer.approvals
+
+        def asked_by(tasks: Iterable[ApprovalTask]) -> ApprovalTask | None:
+            wanted = (subject, denial.evaluation_id)
+            return next((task for task in tasks if (task.requester, task.decision_id) == wanted), None)
+
+        # What has ended need only be told from what never was, as long as that costs little.
+        task = asked_by(queue.open_of(tenant, subject)) or asked_by(
+            queue.list(tenant, limit=LOOKED_BACK).tasks
+        )
         declared = _described(submitted.resource)
         if task is None or (task.action, task.resource) != (submitted.action.name, declared):
             raise SubmissionRefused(
@@ -160,6 +170,7 @@ class Submissions:
             self._record(decision, context)
             what = "allowed without an approval" if decision.allowed else f"denied: {decision.reason}"
             raise SubmissionRefused(ProblemType.NOT_REQUESTABLE, f"This request is {what}")
+        redaction = redaction_of(self._enforcer, context.tenant)
         task = self._enforcer.approvals.request(
             context.tenant,
             fingerprint=fingerprint(
@@ -180,7 +191,13 @@ class Submissions:
             reason=decision.reason,
             requirements=decision.obligations.approvals,
             revisions=decision.revisions,
-            summary=RequestSummary(http.method, http.path, http.query, http.content_type, http.body_size),
+            summary=RequestSummary(
+                http.method,
+                redaction.path(http.path),
+                redaction.query(http.query),
+                http.content_type,
+                http.body_size,
+            ),
             decision_id=decision.decision_id,
         )
         self._record(decision, context, task.id)

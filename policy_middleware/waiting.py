@@ -12,6 +12,8 @@ from policy_middleware.approvals import LOOK_ANYWAY_SECONDS, ApprovalHub, Watch
 from policy_middleware.responses import Headers
 from policy_middleware.steps import Blocking, Step, Waiting
 
+MAX_WAITING: Final = 1000
+"""Clients that one process holds at a time; whoever comes then is answered at once and looks again later."""
 PREFERENCE_APPLIED: Final = "Preference-Applied"
 _WAIT: Final = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)
 
@@ -63,6 +65,9 @@ class Patience:
 
     async def _until_changed(self, tenant: str, task_id: str, look: Callable[[], Step]) -> Step:
         if self._watch is None or self._deadline is None:
+            if self._hub.waiting >= MAX_WAITING:
+                self._seconds = 0.0
+                return Blocking(look)
             self._deadline = time.monotonic() + self._seconds
             self._watch = self._hub.watch(tenant, task_id).open()
             return Blocking(look)  # it may have changed before anybody listened

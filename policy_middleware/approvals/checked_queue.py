@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
@@ -36,6 +35,8 @@ CLOSED = "closed"
 EXISTS = "exists"
 KEEP_CLAIM = 86400.0
 """Seconds for which an idempotency key outlives its task (at most); the profile asks for a day."""
+MAX_CLAIMS = 10_000
+"""Idempotency keys that one requester may use within `KEEP_CLAIM`."""
 
 _REQUEST_ATTEMPTS = 5
 
@@ -120,6 +121,11 @@ class CheckedQueue(ABC):
             raise ValueError(f"limit must be 1 to {MAX_PAGE}, not {limit}")
         return self._page(_checked_tenant(tenant), status, requester, limit, before)
 
+    def open_of(self, tenant: str, requester: str) -> tuple[ApprovalTask, ...]:
+        """Return the open tasks of a requester (see ApprovalQueue)."""
+        found = self._open_of(_checked_tenant(tenant), requester) if is_subject(requester) else ()
+        return tuple(task for task in found if task.is_open)
+
     def approve(
         self, tenant: str, task_id: str, approver: Approver, comment: str | None = None
     ) -> ApprovalTask:
@@ -154,7 +160,10 @@ class CheckedQueue(ABC):
 
     def claim(self, tenant: str, requester: str, key: str, digest: str) -> ApprovalTask | None:
         """Take an idempotency key (see ApprovalQueue)."""
-        claimed, task_id = self._claim(_checked_tenant(tenant), checked_subject(requester), key, digest)
+        held = self._claim(_checked_tenant(tenant), checked_subject(requester), key, digest)
+        if held is None:
+            raise refusal("too_many_keys")
+        claimed, task_id = held
         if claimed != digest:
             raise refusal("duplicate_request")
         return self._load(tenant, task_id) if task_id else None
@@ -181,7 +190,7 @@ class CheckedQueue(ABC):
         if any(same_person(vote.approver, approver.id) for vote in task.votes):
             raise refusal("already_voted")
         try:
-            eligible = answers_to(task, approver, self._now())
+            eligible = answers_to(task, approver, self.now())
         except ContextError as error:
             raise refusal("not_eligible") from error
         if not eligible:
@@ -203,9 +212,9 @@ class CheckedQueue(ABC):
             raise refusal("unknown_task")
         return task
 
-    def _now(self) -> float:
-        """Return the time that conditions of approvers see."""
-        return time.time()
+    @abstractmethod
+    def now(self) -> float:
+        """Return the time by the queue's clock, which is also the one that conditions of approvers see."""
 
     @abstractmethod
     def advance(self, tenant: str) -> float | None:
@@ -239,6 +248,10 @@ class CheckedQueue(ABC):
         """Return part of the listing."""
 
     @abstractmethod
+    def _open_of(self, tenant: str, requester: str) -> Iterable[ApprovalTask]:
+        """Return the open tasks of a requester, and perhaps some that have just lapsed."""
+
+    @abstractmethod
     def _vote(self, task: ApprovalTask, vote: Vote) -> Step:
         """Record the vote of an eligible person and what follows from it (`at` is filled in)."""
 
@@ -251,8 +264,11 @@ class CheckedQueue(ABC):
         """Open the requirements of a pending task whose time has come to their second group."""
 
     @abstractmethod
-    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str]:
-        """Take a key unless it is taken; return the digest it is taken for and the task it led to (or "")."""
+    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str] | None:
+        """Take a key unless it is taken; return the digest it is taken for and the task it led to (or "").
+
+        None where the requester has used `MAX_CLAIMS` keys lately.
+        """
 
     @abstractmethod
     def _keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:

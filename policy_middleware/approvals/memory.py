@@ -6,17 +6,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from policy_middleware.approvals.checked_queue import (
     CLOSED,
     DONE,
     EXISTS,
     KEEP_CLAIM,
+    MAX_CLAIMS,
     CheckedQueue,
     Step,
     consumption_of,
 )
 from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
+from policy_middleware.approvals.persons import same_person
 from policy_middleware.approvals.queue import ApprovalLimits
 from policy_middleware.approvals.task import (
     ApprovalPage,
@@ -29,14 +32,16 @@ from policy_middleware.approvals.task import (
     Vote,
 )
 
+_Claims = dict[str, dict[str, tuple[float, str, str]]]
+"""By requester and idempotency key: until when, the digest, the task."""
+
 
 @dataclass(slots=True)
 class _TenantQueue:
     tasks: dict[str, ApprovalTask] = field(default_factory=dict)
     """By id, oldest first."""
     open_by_fingerprint: dict[str, str] = field(default_factory=dict)
-    claims: dict[tuple[str, str], tuple[float, str, str]] = field(default_factory=dict)
-    """By requester and idempotency key: until when, the digest, the task."""
+    claims: _Claims = field(default_factory=dict)
     nonces: dict[str, str] = field(default_factory=dict)
     """Which attempt used an approval."""
     last_position: int = 0
@@ -58,7 +63,8 @@ class MemoryApprovals(CheckedQueue):
         self._lock = threading.RLock()  # who is told of a transition may look at the queue
         self._tenants: dict[str, _TenantQueue] = {}
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Return the time by the clock that was given."""
         return self._clock()
 
     def _create(self, parked: ParkedRequest, gone: str | None) -> tuple[str, str]:
@@ -114,12 +120,19 @@ class MemoryApprovals(CheckedQueue):
         ]
         return ApprovalPage(tuple(found[:limit]), found[limit - 1].position if len(found) > limit else None)
 
+    def _open_of(self, tenant: str, requester: str) -> tuple[ApprovalTask, ...]:
+        with self._lock:
+            queue = self._tenants.get(tenant, _TenantQueue())
+            self._lapse_all(queue, self._clock())
+            tasks = [queue.tasks[task_id] for task_id in queue.open_by_fingerprint.values()]
+        return tuple(task for task in tasks if task.requester == requester)
+
     def _vote(self, task: ApprovalTask, vote: Vote) -> Step:
         with self._lock:
             current = self._settled(task.tenant, task.id)
             if current is None or current.status is not ApprovalStatus.PENDING:
                 return Step(CLOSED, current)
-            if any(cast.approver == vote.approver for cast in current.votes):
+            if any(same_person(cast.approver, vote.approver) for cast in current.votes):
                 return Step("already_voted", current)
             now = self._clock()
             if vote.verdict is Verdict.DENY:
@@ -200,18 +213,32 @@ class MemoryApprovals(CheckedQueue):
                 return Step(CLOSED, current)
             return self._end(current, ApprovalEventKind.CANCELLED, status=ApprovalStatus.CANCELLED)
 
-    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str]:
+    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str] | None:
         with self._lock:
             now = self._clock()
-            queue = self._tenants.setdefault(tenant, _TenantQueue())
-            queue.claims = {name: claim for name, claim in queue.claims.items() if claim[0] > now}
-            _, claimed, task_id = queue.claims.setdefault((requester, key), (now + KEEP_CLAIM, digest, ""))
+            claims = self._tenants.setdefault(tenant, _TenantQueue()).claims
+            own = claims.setdefault(requester, {})
+            if key not in own or own[key][0] <= now:
+                self._forget_claims(claims, requester, now)
+                own = claims.setdefault(requester, {})
+                if len(own) >= MAX_CLAIMS:
+                    return None
+                own[key] = (now + KEEP_CLAIM, digest, "")
+            _, claimed, task_id = own[key]
             return claimed, task_id
+
+    def _forget_claims(self, claims: _Claims, requester: str, now: float) -> None:
+        """Drop what has lapsed of this requester, and whoever has nothing left of a few others."""
+        for other in (requester, *islice(claims, 2)):
+            claims[other] = {key: claim for key, claim in claims.pop(other, {}).items() if claim[0] > now}
+            if not claims[other]:
+                del claims[other]
 
     def _keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
         with self._lock:
             until = task.deadline + KEEP_CLAIM
-            self._tenants[tenant].claims[(requester, key)] = (until, digest, task.id)
+            claims = self._tenants[tenant].claims
+            claims.setdefault(requester, {})[key] = (until, digest, task.id)
 
     def _supersede(self, task: ApprovalTask) -> Step:
         with self._lock:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+_INVISIBLE: Final = frozenset(
+    {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", *map(chr, range(0xFE00, 0xFE10))}
+)
+"""What is not shown although it is no control or format character (Unicode: Default_Ignorable_Code_Point)."""
 
 
 def same_person(one: str, other: str) -> bool:
@@ -10,8 +16,16 @@ def same_person(one: str, other: str) -> bool:
 
     Only ever used to refuse: who may use an approval is compared exactly.
     """
-    return _spelling(one) == _spelling(other)
+    return spelling_of(one) == spelling_of(other)
 
 
-def _spelling(subject: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", subject).casefold()).strip()
+def spelling_of(subject: str) -> str:
+    """Return what all spellings of a name have in common: no case, no widths, nothing invisible."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", subject).casefold())
+    return " ".join("".join(filter(_shows, folded)).split())
+
+
+def _shows(character: str) -> bool:
+    if character.isspace():
+        return True
+    return character not in _INVISIBLE and unicodedata.category(character) not in ("Cc", "Cf")

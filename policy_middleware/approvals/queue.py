@@ -87,6 +87,9 @@ class ApprovalQueue(Protocol):
     def get(self, tenant: str, task_id: str) -> ApprovalTask | None:
         """Return a task, or None for an id that is unknown, malformed or another tenant's."""
 
+    def now(self) -> float:
+        """Return the time by the clock that all times of tasks are of (seconds since the epoch)."""
+
     def list(
         self,
         tenant: str,
@@ -97,6 +100,9 @@ class ApprovalQueue(Protocol):
         before: int | None = None,
     ) -> ApprovalPage:
         """Return up to `limit` (1-500) tasks, newest first, older than the cursor `before`."""
+
+    def open_of(self, tenant: str, requester: str) -> tuple[ApprovalTask, ...]:
+        """Return what a requester has pending, or approved and not used: little, by `ApprovalLimits`."""
 
     def approve(
         self, tenant: str, task_id: str, approver: Approver, comment: str | None = None
@@ -137,7 +143,7 @@ class ApprovalQueue(Protocol):
         """Take an idempotency key for a submission with this digest; return the task it led to before.
 
         None for a key that is new, or whose submission did not come to an end. Errors: `duplicate_request`
-        for a key that was used with another digest.
+        for a key that was used with another digest, `too_many_keys` for more new ones than anybody may use.
         """
 
     def keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -12,8 +13,16 @@ from typing import Any, Final, NoReturn
 import redis
 
 from policy_middleware.approvals import scripts
-from policy_middleware.approvals.checked_queue import CLOSED, KEEP_CLAIM, CheckedQueue, Step, consumption_of
+from policy_middleware.approvals.checked_queue import (
+    CLOSED,
+    KEEP_CLAIM,
+    MAX_CLAIMS,
+    CheckedQueue,
+    Step,
+    consumption_of,
+)
 from policy_middleware.approvals.events import ApprovalEventKind, ApprovalListener
+from policy_middleware.approvals.persons import spelling_of
 from policy_middleware.approvals.queue import ApprovalLimits
 from policy_middleware.approvals.stored_task import request_to_json, task_from_hash, vote_to_json
 from policy_middleware.approvals.task import (
@@ -52,6 +61,7 @@ class RedisApprovals(CheckedQueue):
         self._keys = keys
         self._limits = limits or ApprovalLimits()
         self._require_replica_ack = require_replica_ack
+        self._ahead = 0.0
         self._create_script = client.register_script(scripts.CREATE)
         self._vote_script = client.register_script(scripts.VOTE)
         self._close_script = client.register_script(scripts.CLOSE)
@@ -60,7 +70,12 @@ class RedisApprovals(CheckedQueue):
         self._settle_script = client.register_script(scripts.SETTLE)
         self._escalate_script = client.register_script(scripts.ESCALATE)
         self._due_script = client.register_script(scripts.DUE)
+        self._claim_script = client.register_script(scripts.CLAIM)
         self._look_script = client.register_script(scripts.LOOK)
+
+    def now(self) -> float:
+        """Return the server's time, by what its clock was ahead of this machine's at the last look."""
+        return time.time() + self._ahead
 
     def _create(self, parked: ParkedRequest, gone: str | None) -> tuple[str, str]:
         limits = self._limits
@@ -111,6 +126,12 @@ class RedisApprovals(CheckedQueue):
                 found.append(task)
         return ApprovalPage(tuple(found))
 
+    def _open_of(self, tenant: str, requester: str) -> Iterator[ApprovalTask]:
+        with _queue_errors():
+            own = self._keys.approval(tenant, "open-of", _digest(requester))
+            waiting: Any = self._client.zrange(own, 0, -1)
+        return self._load_existing(tenant, waiting)
+
     def _vote(self, task: ApprovalTask, vote: Vote) -> Step:
         eligible = (index + 1 for index in vote.counts_for)  # Lua counts from one
         arguments: tuple[str | bytes | int, ...] = (
@@ -118,6 +139,7 @@ class RedisApprovals(CheckedQueue):
             vote.verdict,
             _nonce(),
             vote_to_json(vote),
+            spelling_of(vote.approver),
             *eligible,
         )
         return self._transition(self._vote_script, task, *arguments, voter=vote.approver)
@@ -125,12 +147,16 @@ class RedisApprovals(CheckedQueue):
     def _cancel(self, task: ApprovalTask) -> Step:
         return self._transition(self._close_script, task, "cancel", _nonce())
 
-    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str]:
-        name = self._claim_key(tenant, requester, key)
+    def _claim(self, tenant: str, requester: str, key: str, digest: str) -> tuple[str, str] | None:
+        keys = [
+            self._claim_key(tenant, requester, key),
+            self._keys.approval(tenant, "claims-of", _digest(requester)),
+        ]
         with _queue_errors():
-            self._client.set(name, digest, nx=True, px=_milliseconds(KEEP_CLAIM))
-            held: Any = self._client.get(name)
-        claimed, _, task_id = (held or digest.encode()).decode().partition(" ")
+            held = self._claim_script(keys=keys, args=(digest, _milliseconds(KEEP_CLAIM), MAX_CLAIMS))
+        if held is None:
+            return None
+        claimed, _, task_id = held.decode().partition(" ")
         return claimed, task_id
 
     def _keep_claim(self, tenant: str, requester: str, key: str, digest: str, task: ApprovalTask) -> None:
@@ -140,7 +166,7 @@ class RedisApprovals(CheckedQueue):
 
     def _claim_key(self, tenant: str, requester: str, key: str) -> str:
         parts = (str(len(requester)), requester, key)
-        return self._keys.approval(tenant, "claim", hashlib.sha256("\0".join(parts).encode()).hexdigest())
+        return self._keys.approval(tenant, "claim", _digest("\0".join(parts)))
 
     def _supersede(self, task: ApprovalTask) -> Step:
         return self._transition(self._close_script, task, "supersede", _nonce())
@@ -267,6 +293,7 @@ class RedisApprovals(CheckedQueue):
             return []
         with _queue_errors():
             now, hashes = self._look_script(keys=[self._task_key(tenant, task_id) for task_id in task_ids])
+        self._ahead = now / 1000 - time.time()
         return [
             self._settled(_task(tenant, task_id, stored), now / 1000)
             for task_id, stored in zip(task_ids, hashes, strict=True)
@@ -297,8 +324,7 @@ class RedisApprovals(CheckedQueue):
 
     def _keys_of(self, tenant: str, task_id: str, requester: str, fingerprint: str) -> list[str]:
         """Return the keys in the order in which scripts.py numbers them."""
-        # A digest, because ids of people may be long and hold anything.
-        person = hashlib.sha256(requester.encode()).hexdigest()
+        person = _digest(requester)
         return [
             self._task_key(tenant, task_id),
             self._keys.approval(tenant, "open"),
@@ -334,6 +360,11 @@ def _queue_errors() -> Iterator[None]:
         yield
     except REDIS_ERRORS as error:
         raise StoreUnavailable(f"approval queue: {explain(error)}") from error
+
+
+def _digest(text: str) -> str:
+    """Return what stands for a text in keys: ids of people may be long and hold anything."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _nonce() -> str:

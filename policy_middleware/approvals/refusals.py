@@ -24,6 +24,8 @@ _SENTENCES = {
     "duplicate_request": "this idempotency key was used for another request; choose a new one",
     "too_many_pending": "this requester has as many open approvals as one person may have; "
     "cancel or use one, or wait for it to expire",
+    "too_many_keys": "this requester has used as many idempotency keys as one person may use within a day; "
+    "send the request without one",
     "queue_full": "this tenant has as many open approvals as the queue holds; decide some first",
 }
 

@@ -127,7 +127,7 @@ return {'ok', id, forgettable(), lapsed, transitions}
 VOTE: Final = (
     _COMMON
     + r"""
-local approver, verdict, nonce, body = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local approver, verdict, nonce, body, person = ARGV[3], ARGV[4], ARGV[5], ARGV[6], 'voter:' .. ARGV[7]
 local field = 'vote:' .. approver
 local cast = redis.call('HGET', KEYS[1], field)
 if cast and string.match(cast, '^%d+ (%S+) ') == nonce then  -- sent again: a lost reply
@@ -138,7 +138,8 @@ if cast and string.match(cast, '^%d+ (%S+) ') == nonce then  -- sent again: a lo
 end
 if settle() ~= 'pending' then return answer('closed') end
 if redis.call('HGET', KEYS[1], 'requester') == approver then return answer('self_approval') end
-if cast then return answer('already_voted') end
+-- One person may have several spellings, and use them at the same moment.
+if cast or redis.call('HEXISTS', KEYS[1], person) == 1 then return answer('already_voted') end
 if verdict == 'deny' then
   finish('status', 'denied', field, now .. ' ' .. nonce .. ' - ' .. body)
   happened('denied')
@@ -146,12 +147,13 @@ if verdict == 'deny' then
 end
 
 local counted = {}
-for n = 7, #ARGV do
+for n = 8, #ARGV do
   local votes = redis.call('HMGET', KEYS[1], 'received:' .. ARGV[n], 'required:' .. ARGV[n])
   if tonumber(votes[1]) < tonumber(votes[2]) then counted[#counted + 1] = ARGV[n] end
 end
 if #counted == 0 then return answer('not_eligible') end
-redis.call('HSET', KEYS[1], field, now .. ' ' .. nonce .. ' ' .. table.concat(counted, ',') .. ' ' .. body)
+redis.call('HSET', KEYS[1], field, now .. ' ' .. nonce .. ' ' .. table.concat(counted, ',') .. ' ' .. body,
+  person, 1)
 for _, n in ipairs(counted) do redis.call('HINCRBY', KEYS[1], 'received:' .. n, 1) end
 happened('voted')
 
@@ -280,6 +282,20 @@ end
 return answer('ok')
 """
 )
+
+CLAIM: Final = r"""
+local held = redis.call('GET', KEYS[1])
+if held then return held end
+local taken = redis.call('HINCRBY', KEYS[2], 'keys', 1)
+if taken == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+if taken > tonumber(ARGV[3]) then return false end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]
+"""
+"""KEYS: an idempotency key, how many its requester took; ARGV: digest, its life (ms), the limit.
+
+Answers what the key is taken for, and the task it led to; nothing when there are too many.
+"""
 
 LOOK: Final = r"""
 local time = redis.call('TIME')

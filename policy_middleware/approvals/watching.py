@@ -169,6 +169,12 @@ class ApprovalHub:
         with self._lock:
             return sum(map(len, self._watches.values()))
 
+    @property
+    def pages(self) -> int:
+        """How many of those wait for anything that happens in a tenant, and not for one task."""
+        with self._lock:
+            return sum(watch.task_id is None for watches in self._watches.values() for watch in watches)
+
     def close(self) -> None:
         """Stop listening to other processes; who waits is woken."""
         if self._feed is not None:

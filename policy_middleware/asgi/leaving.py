@@ -43,7 +43,10 @@ async def _on_trio(receive: Receive, work: Callable[[], Awaitable[Result]]) -> R
     async with trio.open_nursery() as nursery:
 
         async def working() -> None:
-            ended.append(await outcome.acapture(work))  # what it raises is not to be wrapped in a group
+            try:
+                ended.append(outcome.Value(await work()))
+            except Exception as error:  # noqa: BLE001 -- handed on unwrapped; cancellation is the nursery's
+                ended.append(outcome.Error(error))
             nursery.cancel_scope.cancel()
 
         async def leaving() -> None:

@@ -34,7 +34,7 @@ def watch(queue: ApprovalQueue, hub: ApprovalHub, tenant: str, output: str) -> N
         with hub.watch(tenant) as ear:
             looks = _looks(queue, tenant, ear.wait)
             if output == "table" and console().is_terminal:
-                _live(looks, tenant)
+                _live(looks, tenant, queue.now)
             else:
                 _lines(looks, output)
     except KeyboardInterrupt:
@@ -59,15 +59,14 @@ def _looks(
         changed = wait(_TICK_SECONDS)
 
 
-def _live(looks: Iterator[tuple[ApprovalTask, ...]], tenant: str) -> None:
+def _live(looks: Iterator[tuple[ApprovalTask, ...]], tenant: str, now: Callable[[], float]) -> None:
     with Live(console=console(), screen=False, auto_refresh=False) as screen:
         for tasks in looks:
-            screen.update(_table(tasks, tenant), refresh=True)
+            screen.update(_table(tasks, tenant, now()), refresh=True)
 
 
-def _table(tasks: tuple[ApprovalTask, ...], tenant: str) -> Group:
+def _table(tasks: tuple[ApprovalTask, ...], tenant: str, now: float) -> Group:
     pending = [task for task in tasks if task.status is ApprovalStatus.PENDING]
-    now = time.time()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, highlight=False)
     for column in ("id", "requester", "action", "resource", "votes", "expires in", "reason"):
         table.add_column(column, overflow="fold")

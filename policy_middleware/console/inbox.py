@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
@@ -12,6 +11,7 @@ from policy_middleware.approvals import ApprovalStatus, ApprovalTask, is_task_id
 from policy_middleware.approvals.refusals import refusal
 from policy_middleware.console.page_request import PageRequest
 from policy_middleware.console.queue_page import Filters, path_of, queue_page
+from policy_middleware.console.redaction import redaction_of
 from policy_middleware.console.rendering import STATIC, pages, redirect, require_templates, static_file
 from policy_middleware.console.request_page import request_page, visible_task
 from policy_middleware.console.same_origin import is_from_our_page
@@ -111,8 +111,9 @@ class Inbox:
             return self._unknown(request, visitor)
         # Whoever looks is to see what time has brought: lapsed requests, second groups of approvers.
         self._enforcer.approvals.advance(filters.tenant)
-        now = time.time()
-        page = queue_page(self._enforcer.approvals, visitor, filters, now)
+        redaction = redaction_of(self._enforcer, filters.tenant)
+        page = queue_page(self._enforcer.approvals, redaction, visitor, filters)
+        now = self._enforcer.approvals.now()
         return self._page("queue.html", request, visitor, 200, page=page, tenant=filters.tenant, now=now)
 
     def _request(self, request: PageRequest, visitor: Visitor, tenant: str, task_id: str) -> Response:
@@ -168,7 +169,7 @@ class Inbox:
         error: ApprovalError | None = None,
         comment: str = "",
     ) -> Response:
-        now = time.time()
+        now = self._enforcer.approvals.now()
         page = request_page(self._enforcer, task, visitor, now)
         return self._page(
             "request.html",

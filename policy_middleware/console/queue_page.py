@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from policy_middleware.approvals import ApprovalQueue, ApprovalStatus, ApprovalTask
+from policy_middleware.console.redaction import Redaction
 from policy_middleware.console.standing import Standing, standing_of
 from policy_middleware.console.visitor import Visitor
 
@@ -89,7 +90,7 @@ class QueuePage:
         return "All requests" if self.filters.status == ALL else _TABS[self.filters.status]
 
 
-def queue_page(queue: ApprovalQueue, visitor: Visitor, filters: Filters, now: float) -> QueuePage:
+def queue_page(queue: ApprovalQueue, redaction: Redaction, visitor: Visitor, filters: Filters) -> QueuePage:
     """Look the requests up that the filters ask for; raises StoreUnavailable."""
     page = queue.list(
         filters.tenant,
@@ -98,12 +99,15 @@ def queue_page(queue: ApprovalQueue, visitor: Visitor, filters: Filters, now: fl
         limit=PAGE_SIZE,
         before=filters.before,
     )
+    now = queue.now()
     return QueuePage(
         filters,
         tuple(
             Tab(label, filters.query(status=name), name == filters.status) for name, label in _TABS.items()
         ),
-        tuple(Row(task, standing_of(task, visitor, now), path_of(task)) for task in page.tasks),
+        tuple(
+            Row(redaction.task(task), standing_of(task, visitor, now), path_of(task)) for task in page.tasks
+        ),
         None if page.next is None else filters.query(before=page.next),
     )
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
 
+from policy_middleware.approvals import ApprovalTask
+from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.masking import Masker
 from policy_middleware.model.errors import PolicyError
@@ -39,14 +41,31 @@ class Redaction:
         """True when some rule asks for something to be hidden."""
         return self._spec is not None
 
-    def path(self, path: str) -> str:
-        """Return a path in which what is recognised is hidden."""
+    def text(self, text: str) -> str:
+        """Return a text in which what is recognised is hidden; names of places say nothing about it."""
         if self._spec is None or not self._spec.entities:
-            return path
+            return text
         try:
-            return Masker.from_spec(self._spec).mask_text(path).text
+            return Masker.from_spec(self._spec).mask_text(text).text
         except PolicyError:
             return WITHHELD
+
+    path = text
+
+    def task(self, task: ApprovalTask) -> ApprovalTask:
+        """Return a task as it may be shown: resource and comments are texts that people and clients wrote.
+
+        Who asked is shown as it is, for nobody could decide without knowing that.
+        """
+        if self._spec is None:
+            return task
+        votes = tuple(
+            vote if vote.comment is None else replace(vote, comment=self.text(vote.comment))
+            for vote in task.votes
+        )
+        return replace(
+            task, resource=None if task.resource is None else self.text(task.resource), votes=votes
+        )
 
     def query(self, query: str) -> str:
         """Return a raw query string, or a form, with the values of masked names hidden."""
@@ -90,6 +109,14 @@ class Redaction:
             return text
         masked = Masker.from_spec(self._spec).mask_json_text(text).text
         return text if masked is None else masked
+
+
+def redaction_of(enforcer: PolicyEnforcer, tenant: str) -> Redaction:
+    """Return what is hidden for a tenant; may load its documents.
+
+    Raises StoreUnavailable: without them nothing could be hidden, so nothing is to be shown or stored.
+    """
+    return Redaction(enforcer.snapshots.current(tenant) or enforcer.snapshots.load(tenant))
 
 
 def laid_out(text: str, content_type: str | None) -> str:

@@ -14,7 +14,7 @@ from policy_middleware.console.history import (
 )
 from policy_middleware.console.people import people_of
 from policy_middleware.console.queue_page import path_of
-from policy_middleware.console.redaction import LONGEST_READ, Redaction, laid_out
+from policy_middleware.console.redaction import LONGEST_READ, laid_out, redaction_of
 from policy_middleware.console.standing import Standing, standing_of
 from policy_middleware.console.visitor import Visitor
 from policy_middleware.enforcer import PolicyEnforcer
@@ -60,8 +60,8 @@ def request_page(enforcer: PolicyEnforcer, task: ApprovalTask, visitor: Visitor,
 
     Without the tenant's policy nothing of the request itself could be redacted, so that is an error as well.
     """
-    policies = enforcer.snapshots.current(task.tenant) or enforcer.snapshots.load(task.tenant)
-    redaction, summary = Redaction(policies), task.summary
+    redaction, summary = redaction_of(enforcer, task.tenant), task.summary
+    task = redaction.task(task)
     # What is kept was redacted by the rules of its day; rules of today may hide more.
     path, query = redaction.path(summary.path), redaction.query(summary.query)
     body = redaction.body((summary.body or "").encode("utf-8", "replace"), summary.content_type, LONGEST_READ)
@@ -90,7 +90,7 @@ def request_page(enforcer: PolicyEnforcer, task: ApprovalTask, visitor: Visitor,
             for escalation in (part.requirement.approval.escalation,)
         ),
         history=tuple(history_of(task)),
-        precedents=precedents_of(task, latest.tasks),
+        precedents=precedents_of(task, map(redaction.task, latest.tasks)),
     )
 
 

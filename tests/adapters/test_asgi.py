@@ -394,3 +394,40 @@ async def test_worker_threads_see_the_callers_context(enforcer: PolicyEnforcer) 
     )
     await ask(app)
     assert seen == ["of the request"]
+
+
+async def test_a_client_that_leaves_while_it_waits_for_people_is_waited_for_no_more(
+    enforcer: PolicyEnforcer,
+) -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        raise AssertionError("nobody has agreed")
+
+    enforcer.publish("acme", {"schema": 1, "default": "deny", "rules": [ASKED]})
+    exchange, waits = Exchange(), anyio.Event()
+
+    async def receive() -> Message:
+        if exchange.coming:
+            return await exchange.receive()
+        with anyio.fail_after(5):
+            while not enforcer.approval_hub.waiting:
+                await anyio.sleep(0)
+        waits.set()
+        return {"type": "http.disconnect"}
+
+    headers = (*IDENTITY, (b"prefer", b"wait=30"))
+    scope = http_scope("/pay", "POST", headers)
+    await PolicyMiddleware(app, enforcer=enforcer, **SOURCES)(scope, receive, exchange.send)
+    assert waits.is_set()
+    assert exchange.sent == []
+    assert enforcer.approval_hub.waiting == 0
+    [task] = enforcer.approvals.list("acme").tasks
+    assert task.status == "pending"
+
+
+ASKED = {
+    "id": "asked",
+    "when": {},
+    "effect": "require_approval",
+    "reason": "Somebody has to agree.",
+    "approval": {"approvers": {"role": "dpo"}},
+}

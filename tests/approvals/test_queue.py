@@ -15,7 +15,9 @@ from policy_middleware.approvals import (
     ConsumptionOutcome,
     Verdict,
     Verification,
+    Vote,
 )
+from policy_middleware.approvals.checked_queue import CheckedQueue, Step
 from policy_middleware.approvals.task import is_task_id, new_task_id
 from policy_middleware.model.conditions import AllOf, Leaf, Not, Operator
 from policy_middleware.model.errors import ApprovalError, ContextError
@@ -279,7 +281,9 @@ def test_nobody_votes_on_their_own_request(queue: ApprovalQueue) -> None:
         queue.deny("acme", task.id, BEA, "Mine.")
 
 
-@pytest.mark.parametrize("spelling", ["Bea", "BEA", " bea", "bea\u00a0", "\uff42\uff45\uff41"])
+@pytest.mark.parametrize(
+    "spelling", ["Bea", "BEA", " bea", "bea\u00a0", "\uff42\uff45\uff41", "be\u200ba", "\u2066bea"]
+)
 def test_another_spelling_of_an_id_is_not_another_person(queue: ApprovalQueue, spelling: str) -> None:
     own = park(queue, requester="bea")
     with refused("self_approval"):
@@ -288,6 +292,20 @@ def test_another_spelling_of_an_id_is_not_another_person(queue: ApprovalQueue, s
     queue.approve("acme", other.id, BEA)
     with refused("already_voted"):
         queue.approve("acme", other.id, replace(BEA, id=spelling))
+
+
+def test_two_spellings_at_the_same_moment_are_one_vote(queue: ApprovalQueue) -> None:
+    assert isinstance(queue, CheckedQueue)
+    task = park(queue, requirement(required=2))
+
+    def vote(name: str) -> Step:
+        # As two processes do that have both read the task before either voted.
+        return queue._vote(task, Vote(name, Verdict.APPROVE, None, 0.0, Verification.ASSERTED, None, (0,)))
+
+    assert [vote("bea").outcome, vote("Bea").outcome] == ["ok", "already_voted"]
+    voted = queue.get("acme", task.id)
+    assert voted is not None
+    assert (voted.received, len(voted.votes)) == ((1,), 1)
 
 
 def test_nobody_votes_twice(queue: ApprovalQueue) -> None:
@@ -593,3 +611,36 @@ def test_a_listing_reaches_past_many_others(new_queue: NewQueue) -> None:
 def test_a_page_has_a_sensible_size(queue: ApprovalQueue, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
         queue.list("acme", limit=limit)
+
+
+# Idempotency keys, and what a requester has open
+
+
+@pytest.fixture
+def few_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policy_middleware.approvals.memory.MAX_CLAIMS", 2)
+    monkeypatch.setattr("policy_middleware.approvals.redis.MAX_CLAIMS", 2)
+
+
+@pytest.mark.usefixtures("few_keys")
+def test_idempotency_keys_of_one_requester_are_limited(queue: ApprovalQueue) -> None:
+    for key in ("k1", "k2", "k1"):
+        queue.claim("acme", "alice", key, "digest")
+    with refused("too_many_keys"):
+        queue.claim("acme", "alice", "k3", "digest")
+    assert queue.claim("acme", "alice", "k2", "digest") is None
+    assert queue.claim("acme", "bob", "k3", "digest") is None
+    with refused("duplicate_request"):
+        queue.claim("acme", "alice", "k1", "another digest")
+
+
+def test_what_a_requester_has_open_is_found_among_the_requests_of_others(queue: ApprovalQueue) -> None:
+    approved, pending, used = (park(queue, body=body) for body in ("approved", "pending", "used"))
+    park(queue, requester="bob")
+    for task in (approved, used):
+        queue.approve("acme", task.id, BEA)
+    use(queue, used)
+    assert {task.id for task in queue.open_of("acme", "alice")} == {approved.id, pending.id}
+    assert (
+        queue.open_of("acme", "nobody") == queue.open_of("globex", "alice") == queue.open_of("acme", "") == ()
+    )

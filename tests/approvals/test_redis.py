@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -15,6 +17,7 @@ from policy_middleware.approvals import (
     ConsumptionOutcome,
     RedisApprovals,
 )
+from policy_middleware.model.conditions import Leaf, Operator
 from policy_middleware.model.errors import ApprovalError, StoreUnavailable
 from policy_middleware.stores.connection import connect
 from policy_middleware.stores.keys import KeyLayout
@@ -300,3 +303,32 @@ def test_indexes_do_not_grow_with_tasks_nobody_looks_at(clean_redis: RedisPlace)
     assert queue.get("acme", long_lived.id) == long_lived
     [person] = [key for key in keys_of(clean_redis) if b":open-of:" in key]
     assert client.zcard(person) <= 3
+
+
+@pytest.mark.parametrize("off", [-90_000.0, 90_000.0])
+def test_only_the_servers_clock_counts(
+    place_queue: RedisApprovals, monkeypatch: pytest.MonkeyPatch, off: float
+) -> None:
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + off)
+    task = park(place_queue)
+    assert abs(task.created_at - true()) < 60
+    assert place_queue.get("acme", task.id) == task
+    assert abs(place_queue.now() - true()) < 60
+    assert place_queue.approve("acme", task.id, BEA).status is ApprovalStatus.APPROVED
+    assert use(place_queue, task).outcome is ConsumptionOutcome.OK
+    lapsing = park(place_queue, requirement(expires_in=0.01), body="short")
+    eventually(lambda: place_queue.get("acme", lapsing.id).status is ApprovalStatus.EXPIRED)  # type: ignore[union-attr]
+
+
+def test_office_hours_of_approvers_are_those_of_the_servers_clock(
+    place_queue: RedisApprovals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = time.time
+    hour = datetime.fromtimestamp(true(), UTC).hour
+    task = park(
+        place_queue,
+        requirement(approvers=Leaf("environment.hour", Operator.IN, (hour, (hour + 1) % 24))),
+    )
+    monkeypatch.setattr(time, "time", lambda: true() + 12 * 3600)
+    assert place_queue.approve("acme", task.id, BEA).status is ApprovalStatus.APPROVED

@@ -11,7 +11,7 @@ from policy_middleware.enforcer import PolicyEnforcer
 
 from .conftest import Build, Records
 from .harness import Answer, Call, Service
-from .policies import ALLOW_ALL, DENY_ALL, IDENTITY, TENANT, approving
+from .policies import ALLOW_ALL, DENY_ALL, IDENTITY, TENANT, approving, only
 
 POST = Call("POST", "/docs", headers=(*IDENTITY, ("Content-Type", "text/plain")), body=(b"pay ", b"42"))
 DPO = Approver("dana", ("dpo",))
@@ -141,6 +141,58 @@ def test_a_deny_on_reevaluation_wins_over_an_approval(build: Build, enforcer: Po
     enforcer.publish(TENANT, DENY_ALL)
     assert service.call(replay(POST, task)).status in (403, 404)
     assert not any(entry.startswith("create") for entry in service.journal)
+
+
+def test_a_deny_on_reevaluation_says_what_the_profile_asks_for(
+    build: Build, enforcer: PolicyEnforcer
+) -> None:
+    service = build(approving())
+    task, _ = park(service)
+    enforcer.approvals.approve(TENANT, task, DPO)
+    enforcer.publish(TENANT, {**approving(), **only("deny", {"http.method": "POST"})})
+    answer = service.call(replay(POST, task)).json()
+    assert (answer["reason"], answer["next_action"]) == ("policy_denied", "none")
+    assert answer["detail"] == "Because the rule says so."
+    assert "next_action" not in service.call(POST).json()
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "shown"),
+    [
+        ({"fields": {"token": "redact"}}, ("/docs", "token=s3cret&page=2"), ("/docs", "page=2")),
+        ({"entities": {"EMAIL_ADDRESS": "redact"}}, ("/docs", "to=bea@example.com"), ("/docs", "to=")),
+    ],
+)
+def test_what_masks_hide_is_not_stored_with_a_parked_request_and_still_binds_it(
+    build: Build,
+    enforcer: PolicyEnforcer,
+    document: dict[str, Any],
+    path: tuple[str, str],
+    shown: tuple[str, str],
+) -> None:
+    policy = approving({"http.method": "POST"})
+    policy["rules"].append(
+        {
+            "id": "hides",
+            "when": {"http.method": "GET"},
+            "effect": "mask",
+            "reason": "Hidden.",
+            "mask": document,
+        }
+    )
+    service = build(policy)
+    call = Call("POST", path[0], path[1], POST.headers, POST.body)
+    task, _ = park(service, call)
+    stored = enforcer.approvals.get(TENANT, task)
+    assert stored is not None
+    assert "s3cret" not in repr(stored)
+    assert "bea@example.com" not in repr(stored)
+    assert stored.summary.path == shown[0]
+    assert shown[1] in stored.summary.query
+    enforcer.approvals.approve(TENANT, task, DPO)
+    other = Call("POST", path[0], path[1] + "x", POST.headers, POST.body)
+    assert service.call(replay(other, task)).status == 422
+    assert service.call(replay(call, task)).status == 201
 
 
 def test_a_body_too_long_to_be_bound_is_refused(build: Build) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from policy_middleware import waiting
 from policy_middleware.approvals import Approver
 from policy_middleware.enforcer import PolicyEnforcer
 from tests.waiting import eventually
@@ -101,3 +104,12 @@ def test_two_people_are_waited_for_where_two_are_needed(build: Build, enforcer: 
     person.join()
     assert answer.status in (201, 202)
     assert service.journal.count("create pay 42") == (1 if answer.status == 201 else 0)
+
+
+def test_no_more_clients_are_held_than_a_process_can_bear(
+    build: Build, enforcer: PolicyEnforcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_WAITING", 0)
+    answer = build(approving()).call(WAITING)
+    assert (answer.status, answer.header("preference-applied")) == (202, None)
+    assert len(enforcer.approvals.list(TENANT).tasks) == 1

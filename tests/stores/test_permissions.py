@@ -125,6 +125,8 @@ def test_an_enforcer_of_the_app_does_all_its_work(server: Server, caplog: pytest
             eventually(lambda: listens_for_approvals(server))
             enforcer.approvals.approve("acme", task.id, BEA)
         assert use(enforcer.approvals, task).outcome == "ok"
+        assert enforcer.approvals.claim("acme", "alice", "key", "digest") is None
+        assert enforcer.approvals.open_of("acme", "alice") == ()
         assert enforcer.decision_log.flush()
         eventually(lambda: enforcer.snapshots.store.reports("acme"))
     with server.client() as admin:
