@@ -180,8 +180,9 @@ class PrometheusExporter:
                 metrics.approval_wait.labels(kind.value).observe(max(0.0, event.at - event.task.created_at))
 
     def close(self) -> None:
-        """Look a last time, and no more after that."""
-        self._metrics.refresh()
+        """Look a last time where anything was counted, and no more after that."""
+        if self._metrics.refresher.running:
+            self._metrics.refresh()
         self._metrics.leave(self)
 
     def status(self) -> EnforcerStatus | None:

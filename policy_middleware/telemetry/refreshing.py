@@ -39,6 +39,11 @@ class Refresher:
                 return
             self._thread = thread
 
+    @property
+    def running(self) -> bool:
+        """True while the thread runs in this process."""
+        return self._thread is not None and self._process == os.getpid()
+
     def stop(self) -> None:
         """Stop and join the thread; it may be started again."""
         if self._process != os.getpid():

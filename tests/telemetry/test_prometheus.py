@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -217,3 +218,18 @@ def test_records_that_hold_nonsense_are_passed_over(
     enforcer.decision_log.flush()
     assert figure(registry, "policy_masked_responses_total", outcome="masked") == 1
     assert figure(registry, "policy_masked_values_total") == 0
+
+
+def test_an_enforcer_that_was_never_asked_ends_without_a_thread(registry: CollectorRegistry) -> None:
+    before = threading.active_count()
+    opened(registry, "redis://127.0.0.1:1/0").close()
+    assert threading.active_count() == before
+
+
+def test_the_last_enforcer_of_a_registry_ends_its_thread(registry: CollectorRegistry) -> None:
+    with opened(registry) as enforcer:
+        enforcer.publish("acme", ALLOWING)
+        enforcer.decide(READ)
+        enforcer.decision_log.flush()
+        assert metrics_of(registry).refresher.running
+    assert not metrics_of(registry).refresher.running
