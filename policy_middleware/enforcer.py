@@ -25,7 +25,17 @@ from policy_middleware.approvals import (
     open_listeners,
     overriding,
 )
-from policy_middleware.counters import Complaints, CountedDecision, Counters, open_counters, with_facts
+from policy_middleware.counters import (
+    COUNTERS_RESET,
+    Complaints,
+    CountedDecision,
+    Counters,
+    HeldCount,
+    clear_counts,
+    held_counts,
+    open_counters,
+    with_facts,
+)
 from policy_middleware.counters import overriding as counters_overriding
 from policy_middleware.decision_log import open_decision_log
 from policy_middleware.engines import Engine, LocalEngine
@@ -189,6 +199,33 @@ class PolicyEnforcer:
         entries = () if counting is None else counting.told_of_event(event, context)
         if entries:
             self._counters_now.write(context.tenant, event_id or self._new_decision_id(), entries)
+
+    def counts(self, context: Context, rule: str | None = None) -> tuple[HeldCount, ...]:
+        """Return what the counters hold for the values of a context, for each rule that asks or for one.
+
+        `context` needs no more than what the rule is kept `per`. Raises NoSuchCount, StoreUnavailable.
+        """
+        context = _whose(context)
+        return held_counts(self._policies(context.tenant), context, self._counters_now, rule)
+
+    def reset_counts(
+        self, context: Context, rule: str, *, author: str, note: str | None = None
+    ) -> tuple[HeldCount, ...]:
+        """Set what a rule has counted for the values of a context back to zero; return what it was.
+
+        Lets somebody in again whom a rule has locked out. It is recorded. Raises NoSuchCount,
+        StoreUnavailable.
+        """
+        context = _whose(context)
+        policies = self._policies(context.tenant)
+        held = held_counts(policies, context, self._counters_now, rule)
+        clear_counts(policies, context, self._counters_now, rule)
+        # Called `input`, so that what operators cut from decisions is cut here as well.
+        values = {name: context.attributes.get(name) for one in held for name in one.per if not one.missing}
+        counted = {one.attribute: one.number for one in held if not one.missing}
+        details = {"rule": rule, "author": author, "note": note, "input": values, "facts": counted}
+        self.decision_log.event(COUNTERS_RESET, None, details, tenant=context.tenant)
+        return held
 
     def explain(self, context: Context) -> Explanation:
         """Return the rule-by-rule trace of a decision; raises what `evaluate` raises."""
@@ -388,6 +425,16 @@ class PolicyEnforcer:
 
     def _policies(self, tenant: str) -> PolicySet:
         return self.snapshots.current(tenant) or self.snapshots.load(tenant)
+
+
+def _whose(context: Context) -> RequestContext:
+    if isinstance(context, RequestContext):
+        return context
+    whole = RequestContext.from_mapping({"action": COUNTERS_RESET, **context})
+    if whole.attributes["action"] != COUNTERS_RESET:
+        return whole
+    known = {name: value for name, value in whole.attributes.items() if name != "action"}
+    return RequestContext(whole.tenant, known, whole.now)
 
 
 def _decision_ids() -> Callable[[], str]:

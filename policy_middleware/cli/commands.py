@@ -9,6 +9,7 @@ import click
 
 from policy_middleware.cli.approvals import approvals
 from policy_middleware.cli.authoring import diff, fmt, init, pull
+from policy_middleware.cli.counters import counters
 from policy_middleware.cli.decisions import evaluate, explain
 from policy_middleware.cli.demonstration import demo
 from policy_middleware.cli.doctor import doctor
@@ -111,5 +112,6 @@ for _command in (
     mask,
     doctor,
     approvals,
+    counters,
 ):
     policyctl.add_command(_command)

@@ -64,6 +64,23 @@ class StorePlace:
             yield enforcer
 
     @contextmanager
+    def counting(self) -> Iterator[PolicyEnforcer]:
+        """Open an enforcer for its counters: what is done to them goes into the store's decision log.
+
+        Raises SettingsError for counters in the application's memory.
+        """
+        with self.store() as store:
+            if not isinstance(store, RedisStore):
+                raise SettingsError(
+                    "with this store every process counts in its own memory, where no command can see it; "
+                    "name a Redis store with --store URL or POLICY_STORE_URL"
+                )
+        with PolicyEnforcer.from_url(
+            self.url, key_prefix=self.key_prefix, decision_log="redis", on_approval=()
+        ) as enforcer:
+            yield enforcer
+
+    @contextmanager
     def enforcer(self) -> Iterator[PolicyEnforcer]:
         """Open an enforcer over the store, with the other settings of the environment."""
         with self.store():

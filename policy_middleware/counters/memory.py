@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ class MemoryCounters:
         self._lock = threading.Lock()
         self._counters: dict[_Key, _Counter] = {}
         self._writes = 0
+        _living.add(self)
 
     def read(self, tenant: str, questions: Sequence[Question]) -> list[int]:
         """Return how many entries each question finds; see `Counters.read`."""
@@ -69,6 +72,12 @@ class MemoryCounters:
                     place = counter.ids.index(entry_id)
                     del counter.ids[place], counter.times[place]
 
+    def clear(self, tenant: str, counters: Sequence[str]) -> None:
+        """Forget every entry of some counters; see `Counters.clear`."""
+        with self._lock:
+            for counter in counters:
+                self._counters.pop((tenant, counter), None)
+
     def _now(self) -> int:
         return round(self._clock() * 1e6)
 
@@ -104,3 +113,23 @@ class MemoryCounters:
 
 def _microseconds(seconds: float) -> int:
     return round(seconds * 1e6)
+
+
+_living: Final[weakref.WeakSet[MemoryCounters]] = weakref.WeakSet()
+_held: Final[list[threading.Lock]] = []
+
+
+def _before_fork() -> None:
+    """Take every lock, so that a child gets counters that no other thread is in the middle of changing."""
+    for counters in list(_living):
+        counters._lock.acquire()
+        _held.append(counters._lock)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+if hasattr(os, "register_at_fork"):  # nothing forks on Windows
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -34,3 +34,7 @@ class Counters(Protocol):
     def withdraw(self, tenant: str, entry_id: str, entries: Sequence[Entry]) -> None:
         """Take an entry back: what it stood for did not happen."""
         ...
+
+    def clear(self, tenant: str, counters: Sequence[str]) -> None:
+        """Forget every entry of the counters of these names."""
+        ...
