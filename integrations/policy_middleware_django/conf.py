@@ -56,6 +56,11 @@ class Installations:
         if dropped.owns_enforcer:
             dropped.gate.enforcer.close()
 
+    def rest(self) -> None:
+        """Write what waits to be written, because the server shuts down; see `PolicyEnforcer.rest`."""
+        for installation in list(self._built.values()):
+            installation.gate.enforcer.rest()
+
     def _build(self, setting: str) -> Installation:
         options = options_of(setting)
         gate = build_gate(options)

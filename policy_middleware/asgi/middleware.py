@@ -7,9 +7,10 @@ from typing import Final
 
 from policy_middleware.asgi.answering import send_answer, send_stream, was_cut_off
 from policy_middleware.asgi.leaving import while_client_stays
+from policy_middleware.asgi.lifespan import live
 from policy_middleware.asgi.masking import MaskingResponse, masked_scope
 from policy_middleware.asgi.passing import PassingResponse, Verify
-from policy_middleware.asgi.protocol import ASGIApp, Message, Receive, Scope, Send, raw_headers
+from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, raw_headers
 from policy_middleware.asgi.request import AsgiRequest, Resolution
 from policy_middleware.asgi.request_body import ClientLeft, ReplayedBody
 from policy_middleware.asgi.workers import run_in_worker
@@ -79,8 +80,9 @@ class PolicyMiddleware:
         if kind not in ("http", "websocket"):
             if kind == "lifespan":
                 await self._start_up(scope, receive, send)
-                send = partial(self._send_lifespan, send)
-            await self.app(scope, receive, send)
+                await live(self.app, scope, receive, send, self.gate.enforcer.rest)
+            else:
+                await self.app(scope, receive, send)
             return
         earlier: tuple[Mark, ...] = scope.get(MARKS_SCOPE_KEY, ())
         if earlier and self._is_decided(scope, earlier):
@@ -132,15 +134,6 @@ class PolicyMiddleware:
             await receive()
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
-
-    async def _send_lifespan(self, send: Send, message: Message) -> None:
-        """Pass on what the application says of its start and end, and before the end put everything away.
-
-        uvicorn ends itself by the signal that it was sent, so nothing runs that is to run at Python's exit.
-        """
-        if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-            await run_in_worker(self.gate.enforcer.rest)
-        await send(message)
 
     def _is_decided(self, scope: Scope, earlier: tuple[Mark, ...]) -> bool:
         """True when this enforcer has decided this very request already.

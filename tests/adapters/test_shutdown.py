@@ -21,7 +21,7 @@ from tests.decision_log.sealed import KEY
 from tests.servers import free_port
 from tests.waiting import eventually
 
-APP = """
+STARLETTE = """
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
@@ -34,16 +34,54 @@ APP = """
     app = Starlette(routes=[Route("/", hello)])
     app.add_middleware(PolicyMiddleware, tenant=const("acme"), subject=const("ana"), roles=const("reader"))
 """
+WITHOUT_LIFESPAN = """
+    from policy_middleware.asgi import PolicyMiddleware
+    from policy_middleware.attributes import const
+
+    async def hello(scope, receive, send):
+        if scope["type"] != "http":
+            raise ValueError("this application knows HTTP only")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    app = PolicyMiddleware(hello, tenant=const("acme"), subject=const("ana"), roles=const("reader"))
+"""
+DJANGO = """
+    from django.conf import settings
+    from django.http import HttpResponse
+    from django.urls import path
+    from policy_middleware.attributes import const
+
+    settings.configure(
+        ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="a test",
+        MIDDLEWARE=["policy_middleware_django.PolicyMiddleware"],
+        POLICY_MIDDLEWARE={"TENANT": const("acme"), "SUBJECT": const("ana"), "ROLES": const("reader")},
+    )
+    urlpatterns = [path("", lambda request: HttpResponse("hello"))]
+
+    from policy_middleware_django.asgi import get_asgi_application
+
+    app = get_asgi_application()
+"""
 POLICY = {"schema": 1, "default": "allow", "rules": []}
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("app", "stop"),
+    [
+        (STARLETTE, signal.SIGTERM),
+        (STARLETTE, signal.SIGINT),
+        (WITHOUT_LIFESPAN, signal.SIGTERM),
+        (DJANGO, signal.SIGTERM),
+    ],
+    ids=["Starlette", "Starlette, interrupted", "an app without lifespan", "Django"],
+)
 def test_uvicorn_told_to_stop_leaves_everything_in_order(
-    tmp_path: Path, clean_redis: RedisPlace, stop: signal.Signals
+    tmp_path: Path, clean_redis: RedisPlace, app: str, stop: signal.Signals
 ) -> None:
     with PolicyEnforcer.from_url(clean_redis.url, key_prefix=clean_redis.key_prefix) as enforcer:
         enforcer.publish("acme", POLICY)
-    (tmp_path / "main.py").write_text(textwrap.dedent(APP))
+    (tmp_path / "main.py").write_text(textwrap.dedent(app))
     log, port = tmp_path / "decisions.jsonl", free_port()
     environment = {
         **os.environ,
