@@ -82,23 +82,31 @@ def commands(console: str) -> Iterator[Command]:
 
 
 class Reader:
-    """Follows one page in a directory of its own, with a private Redis server."""
+    """Follows one page in a directory of its own, with a private Redis server.
 
-    def __init__(self, directory: Path, redis_port: int) -> None:
+    `python` is the interpreter of the environment that the reader works in. Ours sees this checkout;
+    another one sees what is installed beside it, and nothing else.
+    """
+
+    def __init__(self, directory: Path, redis_port: int, *, python: Path | None = None) -> None:
         self._directory = directory
         self._redis_port = redis_port
+        self._python = python or Path(sys.executable)
         self._ports: dict[str, int] = {}
         self._running: list[subprocess.Popen[bytes]] = []
         programs = directory.parent / f"{directory.name}-programs"
         programs.mkdir()
         for name in ("curl", "redis-cli", "pip"):
             program = programs / name
-            program.write_text(f"#!{sys.executable}\nfrom tests.docs.programs import main\nmain({name!r})\n")
+            program.write_text(
+                f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+                f"from tests.docs.programs import main\nmain({name!r})\n"
+            )
             program.chmod(0o755)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("POLICY")},
-            "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{directory}:{ROOT}",
+            "PATH": f"{programs}:{self._python.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(directory) if python else f"{directory}:{ROOT}",
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "120",
             "POLICY_STORE_URL": f"redis://127.0.0.1:{redis_port}/0",
@@ -148,7 +156,7 @@ class Reader:
         path = self._directory / f"{page.stem}_page.py"
         path.write_text(program)
         done = subprocess.run(
-            (sys.executable, str(path)), env=self._environment, capture_output=True, text=True, timeout=60
+            (str(self._python), str(path)), env=self._environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
