@@ -259,9 +259,15 @@ class PolicyEnforcer:
 
     def settle(self, policies: PolicySet, context: RequestContext, *, parks: bool = False) -> PolicyDecision:
         """Decide and count the decision; may block. What needs approval and `parks` is counted by `count`."""
+        started = time.perf_counter_ns()
         decision_id = self._new_decision_id()
         counted = self._counted(policies, context).settle(decision_id, hold=parks)
-        return PolicyDecision(decision_id, counted.outcome, policies.revisions, counted.facts)
+        decision = PolicyDecision(decision_id, counted.outcome, policies.revisions, counted.facts)
+        if not self.settings.decision_log_metrics:
+            return decision
+        timed = TimedDecision(*decision)
+        timed.evaluation_ns = time.perf_counter_ns() - started
+        return timed
 
     def load_and_settle(self, context: RequestContext, *, parks: bool = False) -> PolicyDecision:
         """Load what is not in memory, then decide and count; may block; raises what `evaluate` raises."""

@@ -106,7 +106,7 @@ class EnforcerSettings(_Settings):
     decision_log_strict: bool = False
     """Run a handler only when every sink has the record of its decision."""
     decision_log_spill: Path | None = None
-    """Directory where records wait while Redis is away; None: below that for temporary files."""
+    """Directory where records wait while Redis is away; None: see `docs/decision-log.md`."""
     decision_log_sample: float = Field(default=1.0, ge=0, le=1)
     """Share of plain allows that are recorded; everything else always is."""
     decision_log_erase: Paths = ()

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,22 @@ MAX_BYTES: Final = 1 << 30
 _PLACE: Final = re.compile(r',"writer":"([A-Za-z0-9._:-]+)","seq":([0-9]+)[,}]')
 
 log: Final = logging.getLogger("policy_middleware")
+
+
+def default_directory() -> Path:
+    """Return where records wait when nobody has named a directory.
+
+    Below systemd's `StateDirectory=` where the service has one, else below the directory for temporary files
+    that outlive a restart of the machine, else below that for all others.
+    """
+    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if os.path.isabs(state):
+        return Path(state) / "policy-middleware"
+    lasting = "/var/tmp"  # noqa: S108 # a directory below it is refused unless it is this user's alone
+    temporary = lasting if os.access(lasting, os.W_OK | os.X_OK) else tempfile.gettempdir()
+    if "TMPDIR" in os.environ:
+        temporary = tempfile.gettempdir()  # somebody has said where
+    return Path(temporary) / f"policy-middleware-{os.getuid()}"
 
 
 class SpilledRecord(NamedTuple):
@@ -47,6 +64,11 @@ class Spill:
         self._descriptor: int | None = None
         self._path: Path | None = None
         self._pid = 0
+
+    @property
+    def directory(self) -> Path:
+        """Where the files are."""
+        return self._directory or default_directory()
 
     @property
     def is_empty(self) -> bool:
@@ -124,10 +146,11 @@ class Spill:
             raise SettingsError(
                 "decision_log_spill: records wait in files under POSIX locks, which Windows lacks"
             )
-        directory = self._directory or Path(tempfile.gettempdir()) / f"policy-middleware-{os.getuid()}"
+        directory = self.directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = directory.lstat()
-        if self._directory is None and (state.st_uid != os.getuid() or state.st_mode & 0o077):
+        own = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o077
+        if self._directory is None and not own:
             raise SettingsError(
                 f"decision_log_spill: {str(directory)!r} is not this user's alone; name another directory"
             )

@@ -47,9 +47,8 @@ log: Final = logging.getLogger("policy_middleware")
 class StreamSink:
     """Appends records to `policy:decisions` in one round trip a batch, each exactly once.
 
-    While the server is away, or full, records are kept in a file (`spill` names its directory, else one below
-    the system's directory for temporary files) and follow in order when it is back. The connection is the
-    store's.
+    While the server is away, or full, records are kept in a file (`spill` names its directory, else
+    `default_directory` does) and follow in order when it is back. The connection is the store's.
     """
 
     def __init__(self, store: RedisStore, spill: Path | None = None) -> None:
@@ -83,7 +82,12 @@ class StreamSink:
                 self._send((record.writer, record.seq, record.line) for record in placed)
             except REDIS_ERRORS as error:
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
-                log.warning("decision records are kept on disk, %s cannot take them: %s", self._store, error)
+                log.warning(
+                    "decision records are kept in %s, %s cannot take them: %s",
+                    self._spill.directory,
+                    self._store,
+                    error,
+                )
             else:
                 if not self._adopted:
                     self._adopt()
@@ -110,7 +114,10 @@ class StreamSink:
                 self._retry_at = 0.0
                 self.catch_up()
         if self.behind:
-            log.error("decision records stay on disk until a process with the same store is started")
+            log.error(
+                "decision records stay in %s until a process with the same store is started",
+                self._spill.directory,
+            )
         self._spill.close()
 
     def _adopt(self) -> None:

@@ -16,6 +16,7 @@ from policy_middleware.gate import Gate, build_gate
 from policy_middleware.model.errors import LogUnavailable, SettingsError
 from policy_middleware.steps import Blocking, FinalStep, Proceed, Respond, drive
 from policy_middleware.stores.freshness import Freshness
+from tests.counters.policies import LOCK_OUT, asking
 from tests.decision_log.decisions import asked, decided
 from tests.requests import FakeRequest
 from tests.waiting import eventually
@@ -234,6 +235,15 @@ def test_the_record_names_the_trace_and_how_long_the_evaluation_took(valve: Valv
     (record,) = valve.records
     assert (record["trace_id"], record["span_id"]) == (trace, "00f067aa0ba902b7")
     assert record["metrics"]["timer_policy_evaluation_ns"] > 0
+
+
+def test_a_decision_that_asks_counters_is_timed_with_their_answer(valve: Valve) -> None:
+    settings = {"decision_log": valve, "decision_log_metrics": True}
+    with PolicyEnforcer.from_url("memory://", **settings) as enforcer:
+        enforcer.publish("acme", LOCK_OUT)
+        enforcer.decide(asking())
+        enforcer.decision_log.flush()
+    assert valve.records[0]["metrics"]["timer_policy_evaluation_ns"] > 0
 
 
 def test_what_ends_in_order_says_so_and_what_follows_is_another_chain(valve: Valve, opened: Opened) -> None:

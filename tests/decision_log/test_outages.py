@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policy_middleware.decision_log import DecisionLog, open_sinks
-from policy_middleware.decision_log.spill import Spill
+from policy_middleware.decision_log.spill import Spill, default_directory
 from policy_middleware.decision_log.stream_log import StreamLog
 from policy_middleware.decision_log.stream_sink import StreamSink
 from policy_middleware.decision_log.verify_log import verify
@@ -169,12 +169,23 @@ def test_a_disk_that_takes_nothing_is_told_and_the_gap_is_on_record(
 def test_a_directory_that_others_may_write_to_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     place = tmp_path / f"policy-middleware-{os.getuid()}"
     place.mkdir()
     place.chmod(0o777)
     with pytest.raises(SettingsError, match="decision_log_spill"):
         Spill(None, "x").add([])
+
+
+def test_records_wait_where_a_restart_leaves_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/shop:/var/lib/other")
+    assert default_directory() == Path("/var/lib/shop/policy-middleware")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.delenv("TMPDIR", raising=False)
+    if os.access("/var/tmp", os.W_OK):
+        assert default_directory() == Path(f"/var/tmp/policy-middleware-{os.getuid()}")
 
 
 def test_records_of_another_store_are_left_alone(server: Server, tmp_path: Path) -> None:
