@@ -126,9 +126,9 @@ class EnforcerSettings(_Settings):
     opentelemetry: bool = False
     """Tell OpenTelemetry: events on the request's span, spans for what takes time, and figures."""
     mask_secret: Secret | None = Field(default=None, repr=False)
-    """At least 32 bytes from which each tenant's key for hash, tokenize, date_shift and encrypt is derived."""
+    """At least 32 bytes; each tenant's key for hash, tokenize, date_shift and encrypt is derived from it."""
     mask_key: Callable[[str], bytes] | None = Field(default=None, repr=False)
-    """Instead of `mask_secret`: returns the mask key of a tenant, at least 16 bytes; asked once per process."""
+    """Instead of `mask_secret`: returns a tenant's mask key, at least 16 bytes; asked once per process."""
     decision_log_key: Secret | None = Field(default=None, repr=False)
     """Seals records, so that `policyctl log verify` finds whatever is changed or missing."""
     decision_log_signing_key: Secret | None = Field(default=None, repr=False)

@@ -274,8 +274,10 @@ MASKS: list[tuple[Any, str]] = [
     ({"fields": {"a..b": "redact"}}, f".fields['a..b']: 'a..b' {FIELD_PATH}"),
     (
         {"fields": {"$.a[?@.b]": "redact"}},
-        ".fields['$.a[?@.b]']: '$.a[?@.b]' is no JSONPath that can be masked: "
-        "a filter (?) is not understood; name the places",
+        (
+            ".fields['$.a[?@.b]']: '$.a[?@.b]' is no JSONPath that can be masked: "
+            "a filter (?) is not understood; name the places"
+        ),
     ),
     ({"fields": {"a": "redcat"}}, ".fields.a: operator 'redcat' is unknown; did you mean 'redact'?"),
     (
@@ -316,8 +318,10 @@ MASKS: list[tuple[Any, str]] = [
     ),
     (
         {"entities": {"email": "redact"}},
-        ".entities.email: 'email' is not the name of an entity; "
-        "write up to 64 capital letters, digits and '_'",
+        (
+            ".entities.email: 'email' is not the name of an entity; "
+            "write up to 64 capital letters, digits and '_'"
+        ),
     ),
     ({"patterns": []}, ".patterns: must be an object, not a list"),
     (
