@@ -6,6 +6,7 @@ the thread, best of several, side by side with `orjson` loads, twelve `re` patte
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ def by_re(body: bytes) -> bytes:
             return value
         if isinstance(value, list):
             return [walk(one) for one in value]
-        return {key: walk(one) for key, one in value.items()}
+        return {key: walk(one) for key, one in value.items()} if isinstance(value, dict) else value
 
     return orjson.dumps(walk(orjson.loads(body)))
 
@@ -115,6 +116,10 @@ def adverse() -> Iterator[tuple[str, str]]:
         "a\u200b",
     ):
         yield repr(unit), (unit * (1 + (1 << 20) // len(unit)))[: 1 << 20]
+    draw = random.Random(1)
+    for length in (2, 3, 4):
+        groups = (str(draw.randrange(10 ** (length - 1), 7 * 10 ** (length - 1))) for _ in range(350_000))
+        yield f"random groups of {length} digits", " ".join(groups)[: 1 << 20]
 
 
 def main() -> None:

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import orjson
+from faker import Faker
 
+from benchmarks.masking import by_re
 from policy_middleware.masking import Masker
 from policy_middleware.masking.json_body import rewrite
 from policy_middleware.model.errors import MaskError
@@ -52,12 +54,12 @@ def body(records: int, *, clean: bool = False, compact: bool = True) -> bytes:
 
 
 def best(run: Callable[[], object], rounds: int) -> float:
-    """Return the seconds of the quickest of `rounds` runs."""
+    """Return the seconds of CPU time of the quickest of `rounds` runs."""
     quickest = float("inf")
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.thread_time()
         run()
-        quickest = min(quickest, time.perf_counter() - started)
+        quickest = min(quickest, time.thread_time() - started)
     return quickest
 
 
@@ -77,6 +79,34 @@ def fields() -> None:
                 f"masked {ours * 1e6:7.1f} us ({bare / ours:.2f}x), "
                 f"in place {walked * 1e6:7.0f} us ({len(page) / walked / 1e6:.0f} MB/s)"
             )
+
+
+def realistic() -> None:
+    """Print what a customer list costs, beside orjson and twelve `re` patterns over the same body."""
+    masker = Masker.from_spec({"entities": ENTITIES})
+    fake = Faker("en_US")
+    fake.seed_instance(3)
+    customers: list[dict[str, object]] = []
+    while len(page := orjson.dumps({"customers": customers})) < 100_000:
+        customers.append(
+            {
+                "id": 10_000 + len(customers),
+                "name": fake.name(),
+                "company": fake.company(),
+                "email": fake.email(),
+                "phone": fake.phone_number(),
+                "card": fake.credit_card_number("visa16"),
+                "plan": fake.word(),
+                "note": fake.paragraph(3),
+            }
+        )
+    ours = best(lambda: masker.mask(page, TYPE), 20)
+    peer = best(lambda: by_re(page), 5)
+    found = masker.mask(page, TYPE).count
+    print(
+        f"customers {len(page) / 1000:.0f} KB, {len(customers)} records, {found} found: "
+        f"{ours * 1e3:.2f} ms; orjson + 12 re {peer * 1e3:.2f} ms ({peer / ours:.1f}x as long)"
+    )
 
 
 def entities() -> None:
@@ -119,10 +149,10 @@ def hostile() -> None:
         page = text.encode()
         slowest = 0.0
         for masker in maskers:
-            started = time.perf_counter()
+            started = time.thread_time()
             with suppress(MaskError):
                 masker.mask(page, TYPE)
-            slowest = max(slowest, time.perf_counter() - started)
+            slowest = max(slowest, time.thread_time() - started)
         print(f"hostile {len(page) / 1e6:.2f} MB {name:14} {slowest:.2f} s")
 
 
@@ -131,4 +161,5 @@ if __name__ == "__main__":
     parser.parse_args()
     fields()
     entities()
+    realistic()
     hostile()

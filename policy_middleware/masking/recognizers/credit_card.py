@@ -90,12 +90,5 @@ CREDIT_CARD: Final = Recognizer(
             inner=True,
             apart=True,
         ),
-        Shape(
-            r"[0-6](?:[ -]\d){11,18}",
-            presence=r"\d[ -]\d(?:[ -]\d){10}",
-            judge=_card,
-            inner=True,
-            apart=True,
-        ),
     ),
 )

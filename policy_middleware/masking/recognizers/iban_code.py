@@ -39,8 +39,8 @@ IBAN_CODE: Final = Recognizer(
     ("DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "NO93 8601 1117 947"),
     (
         Shape(
-            r"[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,29}",
-            presence=r"[A-Za-z]{2}\d{2}[ -]?[A-Za-z0-9]",
+            r"(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}(?:[ -]?[A-Za-z0-9]){11,29}",
+            presence=r"(?:\b|_)(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}[ -]?[A-Za-z0-9]",
             judge=_iban,
             inner=True,
             apart=True,
