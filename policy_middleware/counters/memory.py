@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from policy_middleware.evaluation.counting import Entry, Premise, Question
+
+log: Final = logging.getLogger("policy_middleware")
 
 _Key = tuple[str, str]
 SWEEP_EVERY: Final = 1000
@@ -27,9 +30,14 @@ class _Counter:
 
 
 class MemoryCounters:
-    """Counters that live and die with the process; safe to use from any thread."""
+    """Counters that live and die with the process; safe to use from any thread.
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    Unless it was `told` before, the first write says in the log what that means: a store that is shared, as
+    files are, makes believe that its counts and limits are.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time, told: bool = True) -> None:
+        self._told = told
         self._clock = clock
         self._lock = threading.Lock()
         self._counters: dict[_Key, _Counter] = {}
@@ -48,6 +56,12 @@ class MemoryCounters:
         """Add one entry to every counter, provided that all premises still hold; see `Counters.write`."""
         if not entries:
             raise ValueError("there is no counter to write to")
+        if not self._told:
+            self._told = True
+            log.warning(
+                "counts and limits are kept in this process's memory: with several workers each lets as much "
+                "through, and a restart forgets them; a Redis store shares them"
+            )
         with self._lock:
             now = self._now()
             if all(self._has(tenant, entry, entry_id) for entry in entries):

@@ -64,7 +64,7 @@ class Chain:
 
     def __init__(self, key: bytes | None = None, signer: Signer | None = None) -> None:
         host = _NOT_IN_A_NAME.sub("-", socket.gethostname())[:200]
-        self.writer: Final = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.writer: Final = f"{host}:{os.getpid()}:{secrets.token_hex(8)}"
         self._key = None if key is None else writer_key(key, self.writer)
         self._key_name = None if key is None else key_name(key)
         self._signer = signer

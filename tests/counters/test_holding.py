@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +131,15 @@ def test_a_fork_while_another_thread_counts_leaves_the_child_counters_that_work(
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_shared_store_whose_counters_are_not_shared_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with PolicyEnforcer.from_url(f"file://{tmp_path}", decision_log=print) as enforcer:
+        enforcer.publish("acme", policy(LOCKED, STAFF))
+        enforcer.decide(asking())
+        assert "counts and limits" not in caplog.text  # nothing was counted yet
+        for _ in range(3):
+            enforcer.decide(asking("payroll"))
+    assert caplog.text.count("counts and limits are kept in this process's memory") == 1
