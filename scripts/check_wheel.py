@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +90,22 @@ PolicyEnforcer.from_url("memory://", decision_log="otel").close()
 """Programs that need an extra: they work with `all`; in the core alone, one line names the extra."""
 
 
+DATA: Final = ("console/templates/", "console/static/")
+"""Folders of `policy_middleware` that hold no Python, and every file of which has to be shipped."""
+
+
+def check_data(wheel: Path) -> None:
+    """Exit when a template, style sheet or script of the checkout is not in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = set(archive.namelist())
+    package = ROOT / "policy_middleware"
+    for folder in DATA:
+        wanted = {str(file.relative_to(ROOT)) for file in (package / folder).rglob("*") if file.is_file()}
+        if not wanted or wanted - shipped:
+            sys.exit(f"{wheel.name} lacks of {folder}: {sorted(wanted - shipped) or 'everything'}")
+        print(f"{folder:<20} {len(wanted)} files")
+
+
 def build_wheel(directory: Path) -> Path:
     """Build the wheel of this checkout into `directory` and return its path."""
     run(
@@ -146,6 +163,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build_wheel(Path(scratch))
         print(f"built {wheel.name}")
+        check_data(wheel)
         for extra in PACKAGES_OF_EXTRA:
             check_environment(wheel, extra, Path(scratch) / f"environment-{extra or 'core'}")
             print(f"{extra or 'core':<10} imports {', '.join(PACKAGES_OF_EXTRA[extra])}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 
 from examples.demo.cast import ANA, EXPORT, FAY, OTHER_EXPORT, REFUND, SAM
 from examples.demo.stage import Stage
 from examples.services import Answer, Service
-from tests.waiting import eventually
+from policy_middleware.client import ApprovalTransport
 
 
 def play(stage: Stage, service: Service) -> None:
@@ -30,7 +33,7 @@ def _wait_for_two(stage: Stage, service: Service) -> None:
     transcript = stage.transcript
     parked = transcript.step("two people have to approve", service, SAM, REFUND, status=202)
     with ThreadPoolExecutor(1) as clients:
-        waiting = clients.submit(_wait_and_replay, service, parked)
+        waiting = clients.submit(_refund_once_approved, service)
         page = f"/_policy/inbox/requests/acme/{_approval_id(parked)}"
         transcript.say(f"fay of finance opens {service.url}/_policy/inbox and approves")
         sent = service.send_form(FAY, f"{page}/approve", {"comment": "The parcel came back."})
@@ -38,20 +41,22 @@ def _wait_for_two(stage: Stage, service: Service) -> None:
         _approve(stage, parked, "finn", "finance")
         answer = waiting.result(60)
     transcript.expect(
-        "the waiting client has its answer", answer.status == 201, f"{answer.status}  {answer.body}"
+        "the waiting client has its answer",
+        answer.status_code == 201,
+        f"{answer.status_code}  {answer.json()}",
     )
 
 
-def _wait_and_replay(service: Service, parked: Answer) -> Answer:
-    """Look at the status until somebody has decided, then send the request once more with its approval."""
-    status = parked.headers["location"]
-
-    def decided() -> bool:
-        found = service.ask(SAM, "GET", status).body
-        return isinstance(found, dict) and found["task"]["status"] != "pending"
-
-    eventually(decided, timeout=60)
-    return service.send(SAM, REFUND, {"X-Approval-Id": _approval_id(parked)})
+def _refund_once_approved(service: Service) -> httpx.Response:
+    """Ask for the refund as any program does; its transport waits for people and sends the request again."""
+    waiting = ApprovalTransport(httpx.HTTPTransport(), timeout=60)
+    with httpx.Client(transport=waiting, base_url=service.url, headers=SAM.headers) as client:
+        return client.request(
+            REFUND.method,
+            REFUND.path,
+            content=json.dumps(REFUND.body),
+            headers={"Content-Type": "application/json"},
+        )
 
 
 def _approve(stage: Stage, parked: Answer, name: str, role: str) -> None:

@@ -139,7 +139,7 @@ end
 if settle() ~= 'pending' then return answer('closed') end
 if redis.call('HGET', KEYS[1], 'requester') == approver then return answer('self_approval') end
 -- One person may have several spellings, and use them at the same moment.
-if cast or redis.call('HEXISTS', KEYS[1], person) == 1 then return answer('already_voted') end
+if cast or redis.call('HGET', KEYS[1], person) then return answer('already_voted') end
 if verdict == 'deny' then
   finish('status', 'denied', field, now .. ' ' .. nonce .. ' - ' .. body)
   happened('denied')

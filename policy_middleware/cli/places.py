@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from policy_middleware.approvals import ApprovalQueue
 from policy_middleware.enforcer import PolicyEnforcer
-from policy_middleware.model.errors import SettingsError
+from policy_middleware.model.errors import LogUnavailable, SettingsError
 from policy_middleware.stores.memory import MemoryStore
 from policy_middleware.stores.opening import open_store
 from policy_middleware.stores.protocol import Store
@@ -49,7 +50,8 @@ class StorePlace:
     def approving(self) -> Iterator[PolicyEnforcer]:
         """Open an enforcer for its approvals: what is done to them goes into the store's decision log.
 
-        Raises SettingsError for a queue in the application's memory.
+        Raises SettingsError for a queue in the application's memory, and LogUnavailable at the end when what
+        was done could not be recorded: it stands, and the message is its record.
         """
         with self.store() as store:
             if not isinstance(store, RedisStore):
@@ -58,10 +60,18 @@ class StorePlace:
                     "them; name a Redis store with --store URL or POLICY_STORE_URL"
                 )
         # What listens in the application need not be importable here.
+        made: list[Mapping[str, object]] = []
         with PolicyEnforcer.from_url(
-            self.url, key_prefix=self.key_prefix, decision_log="redis", on_approval=()
+            self.url, key_prefix=self.key_prefix, decision_log=("redis", made.append), on_approval=()
         ) as enforcer:
             yield enforcer
+            log = enforcer.decision_log
+            if not log.flush() or log.status.failing or log.status.behind:
+                raise LogUnavailable(
+                    "what was done stands, but could not be written to the decision log of the store "
+                    "(may this user write policy:decisions?); keep its record: "
+                    + "; ".join(map(json.dumps, made))
+                )
 
     @contextmanager
     def counting(self) -> Iterator[PolicyEnforcer]:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from policy_middleware.client.outcomes import ApprovalTimedOut
 from policy_middleware.client.waiting import (
@@ -24,11 +24,19 @@ from policy_middleware.client.waiting import (
 )
 from policy_middleware.responses import APPROVAL_ID_HEADER
 
+if TYPE_CHECKING:
+    from httpx import AsyncBaseTransport, BaseTransport
+
+    class _Transport(BaseTransport, AsyncBaseTransport):
+        """What httpx wants to be given; nothing of it is needed when it runs."""
+else:
+    _Transport = object
+
 _Steps = Generator[Any, Any, Any]
 """Yields requests, and is sent their responses; yields seconds to sleep. Returns the answer."""
 
 
-class ApprovalTransport:
+class ApprovalTransport(_Transport):
     """Wrap a transport: a request that needs approval waits for it and is sent again.
 
     `httpx.Client(transport=ApprovalTransport(httpx.HTTPTransport()))`, and with `httpx.AsyncHTTPTransport()`
@@ -125,18 +133,24 @@ class ApprovalTransport:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
-        self._transport.__exit__(kind, error, trace)
+        self._transport.__exit__(exc_type, exc_value, traceback)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
-        await self._transport.__aexit__(kind, error, trace)
+        await self._transport.__aexit__(exc_type, exc_value, traceback)
 
 
 def _about_task(request: Any, method: str, url: str, held: float = 0.0, prefer: str | None = None) -> Any:

@@ -274,3 +274,18 @@ def test_watching_tells_of_every_change(redis_shell: Shell, queue: ApprovalQueue
         watching.stdout.read()
         watching.stdout.close()
         assert watching.wait(10) == 0
+
+
+def test_a_vote_that_cannot_be_recorded_stands_and_is_told_with_its_record(
+    redis_shell: Shell, queue: ApprovalQueue, clean_redis: RedisPlace
+) -> None:
+    clean_redis.client.set(clean_redis.keys.decisions(), "somebody keeps something else here")
+    task = park(queue)
+    said = redis_shell("approvals", "approve", task.id, "-t", "acme", "--as", "bea", "--role", "dpo")
+    assert said.code == 5
+    assert "could not be written to the decision log" in said.err
+    assert '"event": "approval_approved"' in said.err
+    assert operating_system_user() in said.err
+    approved = queue.get("acme", task.id)
+    assert approved is not None
+    assert approved.status == "approved"
