@@ -151,11 +151,14 @@ class ApprovalExchange:
             return self._refused(queue_refusal(error), str(error))
 
     def _park(self, body: bytes) -> Settled:
+        return self._waiting(self._parked(body))
+
+    def _parked(self, body: bytes) -> ApprovalTask:
         attributes, view = self._context.attributes, self._view
         # What people are shown is redacted before it is stored anywhere; the fingerprint binds the original.
         redaction = redaction_of(self._enforcer, self._context.tenant)
         kind = content_type(view)
-        task = self._enforcer.approvals.request(
+        return self._enforcer.approvals.request(
             self._context.tenant,
             fingerprint=self._fingerprint(body),
             requester=str(self._subject),
@@ -174,7 +177,6 @@ class ApprovalExchange:
             ),
             decision_id=self._decision.decision_id,
         )
-        return self._waiting(task)
 
     def _use(self, task_id: str, body: bytes) -> Settled:
         queue, tenant = self._enforcer.approvals, self._context.tenant
@@ -183,7 +185,10 @@ class ApprovalExchange:
         if task is None or task.fingerprint != request_fingerprint or task.requester != self._subject:
             return self._not_used(ConsumptionOutcome.MISMATCH)
         if task.status is ApprovalStatus.PENDING:
-            return self._park(body)  # the same task, unless other people have to be asked by now
+            asked = self._parked(body)  # the same task, unless other people have to be asked by now
+            if asked.id != task.id or asked.status is not ApprovalStatus.APPROVED:
+                return self._waiting(asked)
+            task = asked  # people have agreed between the two looks
         approved = self._decision
         if task.status is ApprovalStatus.APPROVED and task.consumed_at is None:
             # The policy in force now has the last word: a changed rule is judged anew, a deny wins.

@@ -134,6 +134,25 @@ def test_a_denied_approval_is_a_denial(build: Build, enforcer: PolicyEnforcer) -
     assert service.call(replay(POST, task)).status == 403
 
 
+def test_an_approval_given_while_a_replay_is_looked_at_is_used(
+    build: Build, enforcer: PolicyEnforcer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = build(approving())
+    task, _ = park(service)
+    queue = enforcer.approvals
+    get = queue.get
+
+    def get_and_approve(tenant: str, task_id: str) -> object:
+        found = get(tenant, task_id)
+        monkeypatch.undo()
+        queue.approve(TENANT, task, DPO)
+        return found
+
+    monkeypatch.setattr(queue, "get", get_and_approve)
+    answer = service.call(replay(POST, task))
+    assert (answer.status, answer.body) == (201, b"pay 42")
+
+
 def test_a_deny_on_reevaluation_wins_over_an_approval(build: Build, enforcer: PolicyEnforcer) -> None:
     service = build(approving())
     task, _ = park(service)
