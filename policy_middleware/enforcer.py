@@ -8,6 +8,8 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import add
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -44,7 +46,7 @@ from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.evaluation.trace import Explanation
 from policy_middleware.masking import MaskKeys, mask_admission
 from policy_middleware.model.context import RequestContext
-from policy_middleware.model.decision import Matched, Outcome, PolicyDecision, TimedDecision
+from policy_middleware.model.decision import NO_FACTS, Matched, Outcome, PolicyDecision, TimedDecision
 from policy_middleware.model.documents import RawDocument
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import LogUnavailable, NoUsablePolicy, StoreUnavailable
@@ -60,6 +62,8 @@ from policy_middleware.telemetry.spans import TENANT_ATTRIBUTE
 Context = Mapping[str, object] | RequestContext
 """What is asked: a RequestContext, or plain data that `RequestContext.from_mapping` understands."""
 
+# What a named tuple does to be made, without its Python code; one is made per request.
+_make: Final = tuple.__new__
 NOT_RECORDED: Final = "The decision cannot be recorded at the moment, so nothing was run."
 _NO_REVISIONS: Final[Mapping[str, str]] = MappingProxyType({})
 _OUTAGE_ALLOWED: Final = Outcome(
@@ -121,6 +125,9 @@ class PolicyEnforcer:
         for exporter in exporters:
             exporter.observe(weakref.ref(self))
         self._engine: Final[Engine] = LocalEngine()
+        self._evaluate = self._engine.evaluate
+        if settings.decision_log_metrics:
+            self.evaluate_with = self.evaluate_timed  # type: ignore[method-assign]  # decided once, not per request
         self._new_decision_id = _decision_ids()
         _living.add(self)
 
@@ -239,14 +246,13 @@ class PolicyEnforcer:
 
     def evaluate_with(self, policies: PolicySet, context: RequestContext) -> PolicyDecision:
         """Decide over documents in hand that ask nothing about the past: the steady path, in memory only."""
-        return PolicyDecision(
-            self._new_decision_id(), self._engine.evaluate(policies, context), policies.revisions
-        )
+        outcome = self._evaluate(policies, context)
+        return _make(PolicyDecision, (self._new_decision_id(), outcome, policies.revisions, NO_FACTS))
 
     def evaluate_timed(self, policies: PolicySet, context: RequestContext) -> PolicyDecision:
         """Do what `evaluate_with` does, and note how long it took (`decision_log_metrics`)."""
         started = time.perf_counter_ns()
-        timed = TimedDecision(*self.evaluate_with(policies, context))
+        timed = TimedDecision(*PolicyEnforcer.evaluate_with(self, policies, context))
         timed.evaluation_ns = time.perf_counter_ns() - started
         return timed
 
@@ -294,7 +300,7 @@ class PolicyEnforcer:
             self._counters_now,
             policies,
             context,
-            lambda known: policies.evaluate_approved(known, satisfied),
+            partial(policies.evaluate_approved, satisfied=satisfied),
             self._complaints,
             approved=True,
         ).settle(decision.decision_id, hold=True)
@@ -396,7 +402,7 @@ class PolicyEnforcer:
             self._counters_now,
             policies,
             context,
-            lambda known: self._engine.evaluate(policies, known),
+            partial(self._evaluate, policies),
             self._complaints,
         )
 
@@ -446,7 +452,8 @@ def _whose(context: Context) -> RequestContext:
 def _decision_ids() -> Callable[[], str]:
     """Return a maker of ids: a random prefix per process and a counter, put together without Python code."""
     prefix = f"{secrets.token_hex(8)}-"
-    return map(prefix.__add__, map(str, itertools.count(1))).__next__
+    # repr and add are plain functions; str() and prefix.__add__ cost twice as much to call.
+    return map(add, itertools.repeat(prefix), map(repr, itertools.count(1))).__next__
 
 
 _living: Final[weakref.WeakSet[PolicyEnforcer]] = weakref.WeakSet()

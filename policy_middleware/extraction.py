@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import time
 from typing import Final, Protocol
 
 from policy_middleware.attributes import (
@@ -160,8 +161,13 @@ class Extraction:
             failures = asker.failures
             route = view.route
             if route is not None and route.resource_id is not None:
+                only = route.id_parameter
                 try:
-                    attributes["resource.id"] = route.resource_id_of(view.path_params)
+                    attributes["resource.id"] = (
+                        route.resource_id_of(view.path_params)
+                        if only is None
+                        else str(view.path_params[only])
+                    )
                 except KeyError as error:
                     log.error("route %s names a resource by %s, no parameter of it", route.template, error)
                     failures += (Failure(error),)
@@ -174,7 +180,7 @@ class Extraction:
             refusal.attributes = {**attributes, **refusal.attributes}
             raise
         attributes["tenant"] = tenant
-        return RequestContext(tenant, attributes)
+        return RequestContext(tenant, attributes, time())
 
     def _add_configured(
         self, view: SourceRequest, gathered: Gathered, identity: object, attributes: dict[str, AttributeValue]

@@ -50,6 +50,8 @@ class RoutePolicy:
     exempt: bool = False
     attributes: Mapping[str, AttributeValue] = field(init=False, repr=False, compare=False)
     """What the context of every request of this route says."""
+    id_parameter: str | None = field(init=False, repr=False, compare=False)
+    """The parameter that is the resource's id, where it is one parameter and nothing else."""
 
     def __post_init__(self) -> None:
         """Work out once what every request would have to."""
@@ -61,6 +63,9 @@ class RoutePolicy:
         if self.resource_type is not None:
             attributes["resource.type"] = self.resource_type
         object.__setattr__(self, "attributes", attributes)
+        parts = self.resource_id or ()
+        is_one = len(parts) == 3 and not parts[0] and not parts[2]
+        object.__setattr__(self, "id_parameter", parts[1] if is_one else None)
 
     def resource_id_of(self, path_params: Mapping[str, object]) -> str:
         """Return the id of the resource a request names, "" for a route whose resource has none.
@@ -68,8 +73,6 @@ class RoutePolicy:
         Raises KeyError for a parameter that the route lacks.
         """
         parts = self.resource_id or ()
-        if len(parts) == 3 and not parts[0] and not parts[2]:
-            return str(path_params[parts[1]])
         return "".join(str(path_params[part]) if odd % 2 else part for odd, part in enumerate(parts))
 
 

@@ -15,7 +15,7 @@ from policy_middleware.masking import BrokenOff, stripped_request_headers
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import Headers, Response
 from policy_middleware.routing import RoutePolicy
-from policy_middleware.steps import ProceedMasked, Respond, drive
+from policy_middleware.steps import Proceed, ProceedMasked, Respond, drive
 from policy_middleware.wsgi_input import read_body
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
@@ -66,12 +66,14 @@ class EnvironView:
     @property
     def host(self) -> str | None:
         """The Host header."""
-        return _text(self.environ.get("HTTP_HOST"))
+        value = self.environ.get("HTTP_HOST")
+        return value if isinstance(value, str) else None
 
     @property
     def client(self) -> str | None:
         """The peer's address, or what a trusted proxy middleware outside has put in its place."""
-        return _text(self.environ.get("REMOTE_ADDR")) or None
+        value = self.environ.get("REMOTE_ADDR")
+        return value if isinstance(value, str) and value else None
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return the header's only value: the server has folded repeated ones into it."""
@@ -105,7 +107,8 @@ class PolicyMiddleware:
         if is_decided(environ, gate):
             return self._app(environ, start_response)
         view = EnvironView(environ)
-        final = drive(gate.open(view), partial(read_body, environ))
+        step = gate.open(view)
+        final = step if isinstance(step, Proceed) else drive(step, partial(read_body, environ))
         if isinstance(final, Respond):
             return send(final.response, environ, start_response)
         if final.decision is not None:
@@ -344,10 +347,6 @@ def close_body(body: Iterable[bytes]) -> None:
 
 def _target(environ: Mapping[str, object]) -> tuple[object, str]:
     return environ.get("REQUEST_METHOD"), f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _decoded(value: object) -> str:

@@ -24,7 +24,7 @@ from policy_middleware.steps import (
     drive,
     drive_async,
 )
-from policy_middleware.wsgi import is_decided, mark_decided
+from policy_middleware.wsgi import DECIDED, is_decided, mark_decided
 from policy_middleware_django.conf import SETTING, Installation, installations
 from policy_middleware_django.request import (
     DjangoView,
@@ -137,7 +137,8 @@ class PolicyMiddleware:
         if _is_decided(request, passage):
             return None
         view = _routed(request, passage, view_func, args, kwargs)
-        final = drive(passage.gate.open(view), partial(read_body, request))
+        step = passage.gate.open(view)
+        final = step if isinstance(step, Proceed) else drive(step, partial(read_body, request))
         return self._proceed(request, passage, view, final)
 
     async def _process_view_async(
@@ -229,6 +230,8 @@ def _undecided(request: HttpRequest, response: HttpResponseBase, passage: Passag
 
 
 def _is_decided(request: HttpRequest, passage: Passage) -> bool:
+    if DECIDED not in request.META:
+        return False
     # A rewritten method makes it another request than the one that META still describes.
     decided = is_decided(request.META, passage.gate)
     return decided and request.method == request.META.get("REQUEST_METHOD")

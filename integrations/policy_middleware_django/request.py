@@ -44,7 +44,8 @@ class DjangoView:
         self.path_params: Mapping[str, object] = _NO_PARAMETERS
         self.method = (request.method or "").upper()
         self.path = request.path_info
-        self.joins_duplicates = not is_asgi(request)
+        # Asking by name would raise and catch an AttributeError for each request of a WSGI server.
+        self.joins_duplicates = "scope" not in request.__dict__
 
     @property
     def root_path(self) -> str:

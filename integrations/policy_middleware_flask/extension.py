@@ -88,20 +88,22 @@ class Guard:
         """
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a LocalProxy has it
         current: Request = request._get_current_object()  # type: ignore[attr-defined]  # as above
-        rule = current.url_rule
+        environ, rule = current.environ, current.url_rule
         if self.gate.owns(current.path):
             view = FlaskView(current, None)
-        elif rule is None or is_decided(current.environ, self.gate):
+        elif rule is None or is_decided(environ, self.gate):
             # Without a rule this raises the 404, the 405 or the redirect that the router found.
             return self._dispatch_request(*context)
         else:
             view = FlaskView(current, self._routes.of(app, rule, current.method))
-        final = drive(self.gate.open(view), partial(read_body, current.environ))
-        if isinstance(current.environ[INPUT], KeptInput):
-            current.environ[INPUT].forget()
+        step = self.gate.open(view)
+        final = step if isinstance(step, Proceed) else drive(step, partial(read_body, environ))
+        kept = environ.get(INPUT)
+        if isinstance(kept, KeptInput):
+            kept.forget()
         if final.decision is not None and policy_decided.receivers:
             policy_decided.send(app, decision=final.decision)
-        passage: Passage | None = current.environ.get(self._passage_key)
+        passage: Passage | None = environ.get(self._passage_key)
         if isinstance(final, Respond):
             return _refusal(final, passage, app)
         if isinstance(final, ProceedMasked):
@@ -113,7 +115,7 @@ class Guard:
         if passage is not None:
             passage.final = final
         if final.decision is not None:
-            mark_decided(current.environ, self.gate)
+            mark_decided(environ, self.gate)
         return self._dispatch_request(*context)
 
     def remarks(self, app: Flask) -> Iterator[Remark]:

@@ -26,22 +26,25 @@ _METHODS: Final = frozenset(
 
 
 class RouteResolver:
-    """Resolves requests over a router's routes, and keeps what each route means once that was worked out."""
+    """Resolves requests over a router's routes, which keep what they mean once that was worked out.
+
+    Route lists belong to one resolver, for what a route means depends on its `table`.
+    """
 
     def __init__(self, table: Mapping[str, RouteMetadata]) -> None:
         self._table = table
-        self._policies: dict[tuple[int, str, str], tuple[RoutePolicy, object]] = {}
 
     def resolve(self, routes: RouteList, scope: Scope) -> Resolution:
         """Return what the router will do with the request."""
         copy = dict(scope)
+        method = copy["method"].upper() if copy["type"] == "http" else WEBSOCKET
         before = copy.get("endpoint")
         prefix = ""
         passed: tuple[object, ...] = ()
         while True:
             if routes.root_path is not None:
                 copy["root_path"] = routes.root_path
-            path = route_path(copy)
+            path = route_path(copy) if copy.get("root_path") else copy["path"]
             chosen = partial = None
             for candidate in routes.candidates():
                 if path.startswith(candidate.literal):
@@ -65,23 +68,21 @@ class RouteResolver:
                     # Of a foreign application no routes are known: the rest of the path is its parameter.
                     path_params = {**path_params, "path": path_below_root(copy)[1:]}
                 endpoint = copy.get("endpoint")
-                policy = None if template is None else self._policy_of(prefix + template, copy, endpoint)
+                known = chosen.known.get(method)
+                if known is not None and known[0] is endpoint:
+                    policy: RoutePolicy | None = known[1]
+                else:
+                    policy = (
+                        None
+                        if template is None
+                        else route_policy(method, prefix + template, endpoint, self._table)
+                    )
+                    if policy is not None and method in _METHODS:
+                        chosen.known[method] = (endpoint, policy)
                 return Resolution(policy, path_params, copy, endpoint, before, False, chosen.foreign, passed)
             passed = (*passed, copy.get("endpoint"))
             prefix += template or ""
             routes = chosen.inside
-
-    def _policy_of(self, template: str, scope: Scope, endpoint: object) -> RoutePolicy:
-        method = scope["method"].upper() if scope["type"] == "http" else WEBSOCKET
-        key = (id(endpoint), method, template)
-        known = self._policies.get(key)
-        if known is not None:
-            return known[0]
-        policy = route_policy(method, template, endpoint, self._table)
-        if method in _METHODS:
-            # The endpoint is kept beside its policy, so that no other object can get its id.
-            self._policies[key] = (policy, endpoint)
-        return policy
 
 
 def what_ran_instead(resolution: Resolution, scope: Scope, status: int) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, Self
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute, compile_path
 
+from policy_middleware.routing import RoutePolicy
 from policy_middleware_starlette.routers import stack_below
 
 _REST_OF_PATH: Final = "/{path}"
@@ -31,7 +32,7 @@ class Candidate:
     an endpoint, or (then `foreign`) in an application whose routes are not known.
     """
 
-    __slots__ = ("foreign", "inside", "literal", "matches", "template")
+    __slots__ = ("foreign", "inside", "known", "literal", "matches", "template")
 
     def __init__(
         self,
@@ -46,6 +47,8 @@ class Candidate:
         self.literal = literal
         self.inside = inside
         self.foreign = foreign
+        self.known: dict[str, tuple[object, RoutePolicy]] = {}
+        """What the route means by method, with the endpoint that it was worked out for."""
 
 
 class RouteList:

@@ -115,7 +115,7 @@ class PolicyMiddleware:
             elif decision is None and verify is None:
                 await self.app(scope, receive, send)
             else:
-                passing = PassingResponse(scope, send, raw_headers(step.headers), verify)
+                passing = PassingResponse(scope, send, raw_headers(step.headers), resolution, verify)
                 await self.app(scope, receive, passing)
         except PolicyRefusal as refusal:
             await send_answer(refusal.response, scope, send)

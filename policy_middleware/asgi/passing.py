@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from policy_middleware.asgi.answering import discard, send_answer
 from policy_middleware.asgi.protocol import STARTS, Message, RawHeaders, Scope, Send
+from policy_middleware.asgi.request import Resolution
 from policy_middleware.responses import Response
 
 Verify = Callable[[Scope, int], Response | None]
@@ -13,14 +14,22 @@ Verify = Callable[[Scope, int], Response | None]
 
 
 class PassingResponse:
-    """The `send` of one allowed request."""
+    """The `send` of one allowed request; `verify` is asked unless the route of `resolution` ran."""
 
-    __slots__ = ("_headers", "_refused", "_scope", "_send", "_verify")
+    __slots__ = ("_headers", "_refused", "_resolution", "_scope", "_send", "_verify")
 
-    def __init__(self, scope: Scope, send: Send, headers: RawHeaders, verify: Verify | None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        send: Send,
+        headers: RawHeaders,
+        resolution: Resolution | None,
+        verify: Verify | None,
+    ) -> None:
         self._scope = scope
         self._send = send
         self._headers = headers
+        self._resolution = resolution
         self._verify = verify
         self._refused = False
 
@@ -31,7 +40,12 @@ class PassingResponse:
             return discard(message)
         if message["type"] not in STARTS:
             return self._send(message)
-        if self._verify is not None:
+        expected = self._resolution
+        if (
+            self._verify is not None
+            and expected is not None
+            and (expected.partial or self._scope.get("endpoint") is not expected.endpoint)
+        ):
             refusal = self._verify(self._scope, message.get("status", 101))
             if refusal is not None:
                 self._refused = True

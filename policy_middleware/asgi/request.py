@@ -38,7 +38,18 @@ class Resolution:
 class AsgiRequest:
     """The request view of one HTTP request or WebSocket handshake (`policy_middleware.steps.RequestView`)."""
 
-    __slots__ = ("_headers", "_scope", "_sent_twice", "method", "path", "path_params", "resolution", "route")
+    __slots__ = (
+        "_headers",
+        "_scope",
+        "_sent_twice",
+        "client",
+        "host",
+        "method",
+        "path",
+        "path_params",
+        "resolution",
+        "route",
+    )
 
     joins_duplicates: Final = False
 
@@ -48,7 +59,16 @@ class AsgiRequest:
         self._headers: dict[bytes, bytes] = dict(lines)
         self._sent_twice = len(self._headers) != len(lines)
         self.method: str = scope["method"].upper() if scope["type"] == "http" else WEBSOCKET
-        self.path = path_below_root(scope)
+        # Every decision asks for these, so they are no properties: asking costs more than finding out.
+        self.path: str = path_below_root(scope) if scope.get("root_path") else scope["path"] or "/"
+        host = self._headers.get(b"host")
+        self.host: str | None = None if host is None else host.decode("latin-1")
+        """The Host header; None when there is none, or more than one."""
+        if self._sent_twice and len(self.header("host")) > 1:
+            self.host = None
+        peer = scope.get("client")
+        self.client: str | None = peer[0] if peer else None
+        """The peer's address as the server reports it."""
         self.resolution: Resolution | None = None
         self.route: RoutePolicy | None = None
         self.path_params = _NO_PARAMETERS
@@ -70,20 +90,6 @@ class AsgiRequest:
         """The raw query string."""
         raw: bytes = self._scope.get("query_string", b"")
         return raw.decode("latin-1")
-
-    @property
-    def host(self) -> str | None:
-        """The Host header; None when there is none, or more than one."""
-        value = self._headers.get(b"host")
-        if value is None or (self._sent_twice and len(self.header("host")) > 1):
-            return None
-        return value.decode("latin-1")
-
-    @property
-    def client(self) -> str | None:
-        """The peer's address as the server reports it."""
-        peer = self._scope.get("client")
-        return peer[0] if peer else None
 
     @property
     def native(self) -> object:

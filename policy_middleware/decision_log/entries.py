@@ -41,6 +41,10 @@ class Entry(NamedTuple):
     ticket: Ticket | None = None
 
 
+make_entry: Final = tuple.__new__
+"""Makes an Entry as a named tuple does, without its Python code: `make_entry(Entry, (...))`."""
+
+
 class _Rest:
     """The type of `REST`."""
 

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from policy_middleware.decision_log.chain import Signer
 from policy_middleware.decision_log.delivery import Delivery
-from policy_middleware.decision_log.entries import REST, Entry, Ticket
+from policy_middleware.decision_log.entries import REST, Entry, Ticket, make_entry
 from policy_middleware.decision_log.observing import observers
 from policy_middleware.decision_log.record import WITHHELD, decision_record, event_record, overridden_record
 from policy_middleware.decision_log.redaction import Redaction
@@ -123,14 +123,15 @@ class DecisionLog:
         if observers:
             for observe in observers:
                 observe(self, decision, context, enforced=enforced, refusal=refusal, approval_id=approval_id)
-        sampling, special = self._sampling, refusal or approval_id or ticket
-        if sampling is not None and not special and not sampling.keeps(decision, trace):
+        if self._sampling is not None and not (
+            refusal or approval_id or ticket or self._sampling.keeps(decision, trace)
+        ):
             self._sampled_out += 1
             return True
         now = context.now if context is not None else time.time()
         stale = self._freshness.lost_because is not None
         arguments = (decision, context, now, enforced, refusal, approval_id, trace, stale)
-        return self._put(Entry(decision_record, decision.decision_id, arguments, ticket))
+        return self._put(make_entry(Entry, (decision_record, decision.decision_id, arguments, ticket)))
 
     def write(
         self,
