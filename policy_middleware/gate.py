@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from policy_middleware import start_up
+from policy_middleware.answers import Answers, proceed
 from policy_middleware.attributes import Source, WouldBlock
-from policy_middleware.decision_log import TraceContext, trace_reader
 from policy_middleware.endpoints import Endpoints
-from policy_middleware.enforcer import NOT_RECORDED, PolicyEnforcer
+from policy_middleware.enforcer import PolicyEnforcer
 from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.extraction import Extraction, Refused, await_sources, read_from_body, run_sources
 from policy_middleware.inbox_door import open_door
-from policy_middleware.masking import MaskReport, ResponseMask
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import Matched, PolicyDecision
 from policy_middleware.model.effect import Effect
-from policy_middleware.model.errors import MaskError, MissingExtra, SettingsError, StoreUnavailable
+from policy_middleware.model.errors import SettingsError, StoreUnavailable
 from policy_middleware.outages import Outages
-from policy_middleware.parking import DENIED_ANEW, ApprovalExchange, Settled
+from policy_middleware.parking import ApprovalExchange, Settled
 from policy_middleware.probes import Probes
-from policy_middleware.responses import (
-    APPROVAL_ID_HEADER,
-    DECISION_ID_HEADER,
-    ProblemType,
-    Response,
-    prefers_html,
-    problem,
-    unauthenticated,
-    unavailable,
-)
+from policy_middleware.responses import ProblemType, Response
 from policy_middleware.routing import WEBSOCKET, routes_table
 from policy_middleware.settings import ENFORCER_SETTINGS, GATE_SETTINGS, GateSettings, check_names
 from policy_middleware.steps import (
@@ -87,16 +76,12 @@ class Gate:
         self._outages = Outages()
         self._current = enforcer.snapshots.current
         self._record = enforcer.decision_log.append
-        self._trace = trace_reader(enforcer.settings.decision_log_trace)
+        self._answers = Answers(enforcer, settings, self._endpoints.own)
         self._guarded = enforcer.decision_log.guards and not self._observing
-        self._records_plainly = self._trace is None and not self._guarded
-        self._evaluate = (
-            enforcer.evaluate_timed if enforcer.settings.decision_log_metrics else enforcer.evaluate_with
-        )
-
-    def owns(self, path: str) -> bool:
-        """True for the package's own pages; to be asked before routing."""
-        return self._endpoints.own(path)
+        self._records_plainly = not self._answers.trace_is_read and not self._guarded
+        self._evaluate = enforcer.evaluate_with
+        self.owns: Final = self._endpoints.own
+        """True for the path of one of the package's own pages; to be asked before routing."""
 
     def exempts(self, path: str) -> bool:
         """True for a path below one of the exempt ones, compared by whole segments.
@@ -123,33 +108,12 @@ class Gate:
         return self._gather(view) if self._gathers else self._decide(view, _NOTHING_GATHERED)
 
     def undecided(self, view: RequestView) -> FinalStep:
-        """Answer for a response that no decision preceded (an operator's error, so it is logged as one)."""
-        log.error(
-            "an undecided response to %r %r was held back: something answered before the policy middleware "
-            "could decide; move that middleware inside, or exempt the path",
-            view.method,
-            view.path,
-        )
-        refusal = Refused(
-            ProblemType.UNDECIDED, "The response was held back: no policy decision preceded it."
-        )
-        return self._refuse(view, refusal)
+        """Answer for a response that no decision preceded."""
+        return self._answers.undecided(view)
 
     def unverified(self, view: RequestView, decision: PolicyDecision, ran: str) -> Response:
         """Answer for a response of another route (`ran`) than the one that was decided on."""
-        log.error(
-            "decision %s was made for route %r, but the application ran %s: the response was held back; "
-            "a middleware further inside rewrites paths, so install the policy middleware inside it",
-            decision.decision_id,
-            view.route.template if view.route else view.path,
-            ran,
-        )
-        self.enforcer.decision_log.event("route_mismatch", decision.decision_id, {"ran": ran})
-        return problem(
-            ProblemType.UNDECIDED,
-            "The response was held back: another route ran than the one decided on.",
-            decision_id=decision.decision_id,
-        )
+        return self._answers.unverified(view, decision, ran)
 
     # -- the way of a request ---------------------------------------------------------------------------
 
@@ -162,7 +126,7 @@ class Gate:
         def read(body: bytes | None) -> Step:
             if body is None:
                 detail = f"The policy looks into the body, and this one is longer than {limit} bytes."
-                return self._refuse(view, Refused(ProblemType.BODY_TOO_LARGE, detail))
+                return self._answers.refuse(view, Refused(ProblemType.BODY_TOO_LARGE, detail))
             if len(body) >= OFF_LOOP_BYTES:
                 return Blocking(lambda: look_into(body, may_block=True))
             return look_into(body, may_block=False)
@@ -194,11 +158,11 @@ class Gate:
         try:
             context = self._extraction.context(view, gathering.values)
         except Refused as refusal:
-            return self._refuse(view, refusal)
+            return self._answers.refuse(view, refusal)
         except WouldBlock as waiting:
             return Blocking(partial(self._look_up, view, gathering, waiting))
-        if self._endpoints.own(view.path):
-            return self._own_page(view, context, gathering.body)
+        if view.path.startswith(self.settings.prefix) and self.owns(view.path):
+            return self._endpoints.open(view, context, gathering.body)
         policies = self._current(context.tenant)
         if policies is None:
             load = partial(self._load, view, context, gathering.body)
@@ -221,9 +185,6 @@ class Gate:
 
         return settle() if gathering.may_block else Blocking(settle)
 
-    def _own_page(self, view: RequestView, context: RequestContext, body: bytes | None) -> Step:
-        return self._endpoints.open(view, context, body)
-
     def _look_up(self, view: RequestView, gathering: _Gathering, waiting: WouldBlock) -> Step:
         waiting.look_up()
         return self._decide(view, replace(gathering, may_block=True))
@@ -238,7 +199,7 @@ class Gate:
                 ProblemType.STORE_UNAVAILABLE, "The policy of this tenant cannot be read at the moment."
             )
             refusal.attributes = context.attributes
-            return self._refuse(view, refusal, Matched.STORE_UNAVAILABLE)
+            return self._answers.refuse(view, refusal, Matched.STORE_UNAVAILABLE)
         if self._outages.any and decision.matched is not Matched.STORE_UNAVAILABLE:
             self._outages.over(context.tenant)
         return self._enforce(view, context, decision, body)
@@ -255,120 +216,37 @@ class Gate:
     def _enforce(
         self, view: RequestView, context: RequestContext, decision: PolicyDecision, body: bytes | None
     ) -> Step:
-        if decision.outcome.effect is _REQUIRE_APPROVAL and self._parks(view):
+        effect = decision.outcome.effect
+        if effect is _REQUIRE_APPROVAL and self._parks(view):
             return self._approval(view, context, decision, body)
         if not self._records_plainly:
             return self._record_and_answer(view, decision, context)
         self._record(decision, context, enforced=not self._observing)
-        return self._answer(view, decision, context)
+        return proceed(decision) if effect is _ALLOW else self._answers.to(view, decision, context)
 
     def _record_and_answer(
         self, view: RequestView, decision: PolicyDecision, context: RequestContext
     ) -> Step:
         """Record a decision with its trace; where that is demanded, run nothing whose record may be lost."""
-        trace = self._trace_of(view)
+        trace = self._answers.trace_of(view)
         if not self._guarded:
             self._record(decision, context, enforced=not self._observing, trace=trace)
-            return self._answer(view, decision, context)
+            return self._answers.to(view, decision, context)
 
         def withdraw() -> FinalStep:
             self.enforcer.withdraw(decision, context)
-            return self._unrecorded(view, context)
+            return self._answers.unrecorded(view, context)
 
         def take() -> Step:
             if self.enforcer.decision_log.takes(decision, context, trace=trace):
-                return self._answer(view, decision, context)
+                return self._answers.to(view, decision, context)
             return Blocking(withdraw)
 
         return Blocking(take) if self.enforcer.decision_log.strict and decision.allowed else take()
 
-    def _unrecorded(self, view: RequestView, context: RequestContext) -> FinalStep:
-        refusal = Refused(ProblemType.LOG_UNAVAILABLE, NOT_RECORDED)
-        refusal.attributes = context.attributes
-        return self._refuse(view, refusal)
-
-    def _trace_of(self, view: RequestView) -> TraceContext | None:
-        return None if self._trace is None else self._trace(view)
-
     def _parks(self, view: RequestView) -> bool:
         """True when a request that needs approval is parked, and not just passed or denied."""
         return not self._observing and view.method != WEBSOCKET
-
-    def _answer(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> FinalStep:
-        """Turn a recorded decision into what the adapter does."""
-        effect = decision.outcome.effect
-        if effect is _ALLOW or self._observing:
-            return Proceed(decision, ((DECISION_ID_HEADER, decision.decision_id),))
-        if effect is Effect.MASK and view.method != WEBSOCKET:
-            return self._masked(view, decision, context)
-        return self._denied(view, decision, context)
-
-    def _denied(self, view: RequestView, decision: PolicyDecision, context: RequestContext) -> Respond:
-        missing = decision.matched is Matched.MISSING_POLICY
-        kind = ProblemType.POLICY_MISSING if missing else ProblemType.DENIED
-        detail = decision.reason
-        if decision.effect is not Effect.DENY:
-            detail = (
-                f"{detail} (A WebSocket cannot be {_WEBSOCKET_LIMITS[decision.effect]}, so it is denied.)"
-            )
-        members: dict[str, object] = {"action": context.attributes["action"]}
-        if view.header(APPROVAL_ID_HEADER.lower()):
-            members |= DENIED_ANEW
-        if self.settings.expose == "debug":
-            members |= {
-                "rule": decision.rule_id,
-                "document": decision.document,
-                "matched": decision.matched,
-                "indeterminate": decision.indeterminate,
-                "revisions": dict(decision.revisions),
-            }
-        response = problem(kind, detail, decision_id=decision.decision_id, members=members)
-        accept = ",".join(view.header("accept"))
-        return Respond(decision, response, html=prefers_html(accept))
-
-    def _masked(
-        self, view: RequestView, decision: PolicyDecision, context: RequestContext
-    ) -> ProceedMasked | Respond:
-        spec = decision.obligations.mask
-        if spec is None:
-            raise AssertionError("a mask decision carries a mask")
-        record, tenant = self.enforcer.decision_log.event, context.tenant
-
-        def refuse(error: MaskError) -> Response:
-            log.error("response withheld, decision %s: %s", decision.decision_id, error)
-            record("mask_failed", decision.decision_id, {"error": str(error)}, tenant)
-            return problem(
-                ProblemType.MASK_FAILED,
-                "The response has to be masked and could not be.",
-                decision_id=decision.decision_id,
-            )
-
-        def masked(report: MaskReport) -> None:
-            record("masked", decision.decision_id, report.members(), tenant)
-
-        try:
-            mask = ResponseMask(
-                spec,
-                tenant_key=self.enforcer.mask_keys.of(tenant) if spec.needs_key else None,
-                method=view.method,
-                max_body=self.settings.max_masked_body,
-            )
-        except (MaskError, SettingsError, MissingExtra) as error:
-            # The handler need not run: nothing of its answer could leave.
-            return Respond(decision, refuse(MaskError(str(error))))
-        return ProceedMasked(decision, ((DECISION_ID_HEADER, decision.decision_id),), mask, refuse, masked)
-
-    def _refuse(self, view: RequestView, refusal: Refused, matched: Matched = Matched.REFUSAL) -> FinalStep:
-        """Record a refusal that no policy made, and answer it (or, observing, let the request pass)."""
-        decision = self.enforcer.refuse(refusal.detail, matched)
-        tenant = refusal.attributes.get("tenant")
-        context = RequestContext(tenant if isinstance(tenant, str) else "", refusal.attributes)
-        enforced, trace = not self._observing, self._trace_of(view)
-        self._record(decision, context, enforced=enforced, refusal=refusal.kind, trace=trace)
-        if self._observing and not self._endpoints.own(view.path):
-            return Proceed(decision, ((DECISION_ID_HEADER, decision.decision_id),))
-        answer = _REFUSALS.get(refusal.kind, problem)
-        return Respond(decision, answer(refusal.kind, refusal.detail, decision_id=decision.decision_id))
 
     def _approval(
         self, view: RequestView, context: RequestContext, decision: PolicyDecision, known_body: bytes | None
@@ -376,27 +254,26 @@ class Gate:
         """Bind the request, body included, to an approval: park it, or use the approval it brings."""
         exchange = ApprovalExchange(self.enforcer, self.settings, view, context, decision)
         patience = Patience(self.enforcer.approval_hub, view, self.settings.max_wait)
-
-        log, trace = self.enforcer.decision_log, self._trace_of(view)
+        log, trace = self.enforcer.decision_log, self._answers.trace_of(view)
         if self._guarded and not log.accepts:
-            return self._unrecorded(view, context)
+            return self._answers.unrecorded(view, context)
 
-        def finish(settled: Settled) -> FinalStep:
+        def finish(settled: Settled) -> Step:
             patience.end()
             if not log.takes(settled.decision, context, approval_id=settled.approval_id, trace=trace):
                 self.enforcer.withdraw(settled.decision, context)
-                return self._unrecorded(view, context)
+                return self._answers.unrecorded(view, context)
             response = settled.response
             if response is not None:
                 return Respond(settled.decision, response.adding(patience.applied))
-            step = self._answer(view, settled.decision, context)
-            if isinstance(step, Respond):
-                return step
-            return replace(step, headers=step.headers + patience.applied)
+            step = self._answers.to(view, settled.decision, context, may_block=True)
+            if isinstance(step, (Proceed, ProceedMasked)):
+                return replace(step, headers=step.headers + patience.applied)
+            return step
 
         impossible = exchange.impossible
         if impossible is not None:
-            return finish(impossible)
+            return Blocking(partial(finish, impossible)) if self._guarded else finish(impossible)
 
         def look(body: bytes | None) -> Step:
             with self.enforcer.spans("policy.approval", {TENANT_ATTRIBUTE: context.tenant}):
@@ -437,8 +314,6 @@ def build_gate(options: Mapping[str, object]) -> Gate:
     return gate
 
 
-log: Final = logging.getLogger("policy_middleware")
-
 OFF_LOOP_BYTES: Final = 32 * 1024
 """Request bodies from this size on are parsed in a worker thread; a megabyte takes tens of milliseconds."""
 
@@ -446,14 +321,3 @@ _DOTS: Final = frozenset({".", ".."})
 _EXEMPT: Final = Proceed(None)
 # Reading a member of an enumeration costs more than the comparison it is read for.
 _ALLOW, _REQUIRE_APPROVAL = Effect.ALLOW, Effect.REQUIRE_APPROVAL
-_REFUSALS: Final = {
-    ProblemType.IDENTITY_MISSING: unauthenticated,
-    ProblemType.CREDENTIAL_INVALID: unauthenticated,
-    ProblemType.STORE_UNAVAILABLE: unavailable,
-    ProblemType.ATTRIBUTE_UNAVAILABLE: unavailable,
-    ProblemType.LOG_UNAVAILABLE: unavailable,
-}
-_WEBSOCKET_LIMITS: Final = {
-    Effect.REQUIRE_APPROVAL: "parked for approval",
-    Effect.MASK: "masked",
-}

@@ -13,6 +13,8 @@ from policy_middleware.model.errors import NoUsablePolicy, StoreUnavailable
 
 log: Final = logging.getLogger("policy_middleware")
 
+MOST_TENANTS: Final = 1000
+"""Tenants that are told of; where a document for all of them is not valid, clients can name ever more."""
 REMIND_AFTER: Final = 60.0
 """Seconds after which an outage that goes on is mentioned again."""
 
@@ -48,6 +50,8 @@ class Outages:
         whose = tenant if isinstance(error, NoUsablePolicy) else None
         with self._lock:
             outage = self._going_on.get(whose)
+            if outage is None and whose is not None and len(self._going_on) >= MOST_TENANTS:
+                return
             if outage is None:
                 self._going_on[whose] = _Outage(now, now)
             else:

@@ -555,3 +555,53 @@ def test_a_source_that_has_to_look_something_up_does_so_in_a_blocking_step(enfor
     step = _gate(enforcer, roles=Directory()).open(_request("guest"))
     assert isinstance(step, Blocking)
     assert isinstance(step.run(), Proceed)
+
+
+def test_a_key_that_the_application_is_asked_for_is_asked_for_where_a_thread_may_wait() -> None:
+    asked: list[str] = []
+
+    def mask_key(tenant: str) -> bytes:
+        asked.append(tenant)
+        return b"k" * 32
+
+    hashed = {
+        "id": "hashed",
+        "when": {},
+        "effect": "mask",
+        "reason": "Names are hashed.",
+        "mask": {"fields": {"name": "hash"}},
+    }
+    settings = {"decision_log": Log(), "on_missing_policy": "default", "mask_key": mask_key}
+    with PolicyEnforcer.from_url("memory://", **settings) as enforcer:
+        enforcer.publish("_default", {"schema": 1, "default": "deny", "rules": [hashed]})
+        gate = _gate(enforcer)
+        load = gate.open(_request())
+        assert isinstance(load, Blocking)
+        ask = load.run()
+        assert isinstance(ask, Blocking)
+        assert asked == []
+        assert isinstance(ask.run(), ProceedMasked)
+        assert isinstance(gate.open(_request()), ProceedMasked)
+    assert asked == ["acme"]
+
+
+def test_where_records_are_demanded_nothing_is_refused_on_the_event_loop(log: Log) -> None:
+    options = {"decision_log": log, "on_log_failure": "refuse"}
+    with PolicyEnforcer.from_url("memory://", **options) as enforcer:
+        enforcer.publish("acme", {**POLICY, "rules": [{**POLICY["rules"][2], "when": {}}]})  # type: ignore[index]
+        gate = _gate(enforcer, on_missing_identity="anonymous")
+        anonymous = FakeRequest(headers=(("x-tenant", "acme"),))
+        assert _answer(gate, anonymous)[0] == 403
+        # Taking a count back may have to ask a server.
+        assert isinstance(gate.open(anonymous), Blocking)
+
+
+def test_metrics_time_every_way_to_decide(log: Log) -> None:
+    options = {"decision_log": log, "decision_log_metrics": True}
+    with PolicyEnforcer.from_url("memory://", **options) as enforcer:
+        enforcer.publish("acme", POLICY)
+        gate = _gate(enforcer)
+        for _ in range(2):  # loaded first, then from memory
+            assert isinstance(_drive(gate, _request()), Proceed)
+        assert enforcer.decision_log.flush()
+    assert [record["metrics"]["timer_policy_evaluation_ns"] > 0 for record in log.records] == [True, True]

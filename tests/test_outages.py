@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from policy_middleware.model.errors import NoUsablePolicy, StoreUnavailable
-from policy_middleware.outages import REMIND_AFTER, Outages
+from policy_middleware.outages import MOST_TENANTS, REMIND_AFTER, Outages
 
 AWAY = StoreUnavailable("the server does not answer")
 BAD = NoUsablePolicy("the only document is not valid")
@@ -64,3 +64,12 @@ def test_a_tenant_with_a_bad_document_has_an_outage_of_its_own(caplog: pytest.Lo
     outages.over("acme")
     outages.over("initech")
     assert not outages.any
+
+
+def test_however_many_tenants_are_named_only_so_many_are_remembered(caplog: pytest.LogCaptureFixture) -> None:
+    outages = Outages(Clock())
+    for number in range(MOST_TENANTS + 5):
+        outages.refused(f"tenant{number}", BAD)
+    assert len(caplog.records) == MOST_TENANTS
+    outages.refused("acme", AWAY)
+    assert len(caplog.records) == MOST_TENANTS + 1

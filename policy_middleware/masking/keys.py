@@ -65,6 +65,10 @@ class MaskKeys:
         """True when there are keys."""
         return self._secret is not None or self._ask is not None
 
+    def asks_for(self, tenant: str) -> bool:
+        """True when `of` would ask the application, which may take its time."""
+        return self._ask is not None and tenant not in self._known
+
     def of(self, tenant: str) -> bytes | None:
         """Return the tenant's key, None when no keys are configured.
 

@@ -117,7 +117,7 @@ def test_a_mask_that_cannot_be_made_ready_keeps_the_handler_from_running(
     def refused(*_: object, **__: object) -> None:
         raise MaskError("mask_key failed for tenant 'acme': OSError")
 
-    monkeypatch.setattr("policy_middleware.gate.ResponseMask", refused)
+    monkeypatch.setattr("policy_middleware.answers.ResponseMask", refused)
     service = build(masking())
     answer = service.call(Call(target="/docs/7", headers=IDENTITY))
     assert answer.status == 502
