@@ -27,7 +27,6 @@ from policy_middleware.responses import (
     unauthenticated,
     unavailable,
 )
-from policy_middleware.routing import WEBSOCKET
 from policy_middleware.settings import GateSettings
 from policy_middleware.steps import Blocking, FinalStep, Proceed, ProceedMasked, RequestView, Respond, Step
 
@@ -39,10 +38,6 @@ _REFUSALS: Final = {
     ProblemType.STORE_UNAVAILABLE: unavailable,
     ProblemType.ATTRIBUTE_UNAVAILABLE: unavailable,
     ProblemType.LOG_UNAVAILABLE: unavailable,
-}
-_WEBSOCKET_LIMITS: Final = {
-    Effect.REQUIRE_APPROVAL: "parked for approval",
-    Effect.MASK: "masked",
 }
 
 
@@ -73,7 +68,7 @@ class Answers:
         effect = decision.effect
         if effect is Effect.ALLOW or self._observing:
             return proceed(decision)
-        if effect is not Effect.MASK or view.method == WEBSOCKET:
+        if effect is not Effect.MASK:
             return self._denied(view, decision, context)
         masked = partial(self._masked, view, decision, context)
         spec = decision.obligations.mask
@@ -137,9 +132,7 @@ class Answers:
         kind = ProblemType.POLICY_MISSING if missing else ProblemType.DENIED
         detail = decision.reason
         if decision.effect is not Effect.DENY:
-            detail = (
-                f"{detail} (A WebSocket cannot be {_WEBSOCKET_LIMITS[decision.effect]}, so it is denied.)"
-            )
+            detail = f"{detail} (A WebSocket cannot be parked for approval, so it is denied.)"
         members: dict[str, object] = {"action": context.attributes["action"]}
         if view.header(APPROVAL_ID_HEADER.lower()):
             members |= DENIED_ANEW

@@ -162,12 +162,18 @@ def test_a_mask_that_fails_answers_502_without_the_cause(gate: Gate) -> None:
 
 @pytest.mark.parametrize(
     ("role", "detail"),
-    [("support", "cannot be masked"), ("analyst", "cannot be parked for approval"), ("guest", "Guests")],
+    [("analyst", "cannot be parked for approval"), ("guest", "Guests")],
 )
-def test_a_websocket_is_allowed_or_denied_and_nothing_else(gate: Gate, role: str, detail: str) -> None:
+def test_a_websocket_that_is_not_allowed_is_denied(gate: Gate, role: str, detail: str) -> None:
     status, _, body = _answer(gate, _request(role, method="WEBSOCKET"))
     assert status == 403
     assert detail in body["detail"]
+
+
+def test_the_messages_of_a_websocket_can_be_masked(gate: Gate) -> None:
+    step = _drive(gate, _request("support", method="WEBSOCKET"))
+    assert isinstance(step, ProceedMasked)
+    assert step.mask.messages().report().count == 0
 
 
 def test_exempt_paths_are_matched_by_whole_segments(gate: Gate) -> None:

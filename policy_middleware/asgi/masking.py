@@ -45,7 +45,8 @@ def masked_scope(scope: Scope) -> Scope:
         for name, value in (scope.get("extensions") or {}).items()
         if name not in _UNMASKABLE_EXTENSIONS
     }
-    stripped = {name.encode("latin-1") for name in stripped_request_headers(scope["method"])}
+    method = scope.get("method", "GET")  # a WebSocket has none; its handshake is a GET
+    stripped = {name.encode("latin-1") for name in stripped_request_headers(method)}
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in stripped]
     return {**scope, "headers": headers, "extensions": extensions}
 

@@ -9,6 +9,7 @@ from policy_middleware.asgi.answering import send_answer, send_stream, was_cut_o
 from policy_middleware.asgi.leaving import while_client_stays
 from policy_middleware.asgi.lifespan import live
 from policy_middleware.asgi.masking import MaskingResponse, masked_scope
+from policy_middleware.asgi.masking_socket import MaskingSocket
 from policy_middleware.asgi.passing import PassingResponse, Verify
 from policy_middleware.asgi.protocol import ASGIApp, Receive, Scope, Send, raw_headers
 from policy_middleware.asgi.request import AsgiRequest, Resolution
@@ -51,7 +52,7 @@ class PolicyMiddleware:
     The options are those of every adapter: `enforcer` or the settings to make one (`store_url`, ...), and
     where attributes come from (`tenant`, `subject`, `roles`, `identity`, `attributes`, ...). A plain ASGI
     application has no routes that we could know, so actions are `METHOD /path`. A WebSocket is decided when
-    it connects and not again while it is open.
+    it connects and not again while it is open; under a mask its messages are masked.
 
     Raises SettingsError for options that cannot work.
     """
@@ -111,7 +112,8 @@ class PolicyMiddleware:
             scope[MARKS_SCOPE_KEY] = (*earlier, (self.gate, scope.get("method"), path, resolution))
             verify = None if resolution is None else partial(self._verified, request, resolution, decision)
             if isinstance(step, ProceedMasked):
-                await self._run_masked(step, verify, scope, receive, send)
+                run = self._run_masked if kind == "http" else self._run_masked_socket
+                await run(step, verify, scope, receive, send)
             elif decision is None and verify is None:
                 await self.app(scope, receive, send)
             else:
@@ -167,6 +169,17 @@ class PolicyMiddleware:
                 await masking.fail()
                 raise
         await masking.complete()
+
+    async def _run_masked_socket(
+        self, step: ProceedMasked, verify: Verify | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        scope = masked_scope(scope)
+        masking = MaskingSocket(step, scope, send, raw_headers(step.headers), verify)
+        try:
+            await self.app(scope, receive, masking)
+            await masking.complete()
+        finally:
+            masking.record()
 
     def _verified(
         self,

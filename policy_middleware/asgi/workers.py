@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -28,6 +29,15 @@ async def run_in_worker(work: Callable[[], Result]) -> Result:
     from anyio.to_thread import run_sync
 
     return await run_sync(work, limiter=limiter_of_this_loop())
+
+
+def new_lock() -> AbstractAsyncContextManager[object]:
+    """Return a lock for the tasks of the event loop that runs."""
+    if _anyio_limiter() is None:
+        return asyncio.Lock()
+    import anyio
+
+    return anyio.Lock()
 
 
 @cache

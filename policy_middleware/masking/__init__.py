@@ -3,13 +3,14 @@
 from policy_middleware.masking.admission import mask_admission
 from policy_middleware.masking.keys import MaskKeys
 from policy_middleware.masking.masker import MaskedBody, MaskedHeader, MaskedText, Masker
+from policy_middleware.masking.messages import MessageMask
 from policy_middleware.masking.operators import register_operator
 from policy_middleware.masking.recognition import Span, recognize
+from policy_middleware.masking.report import MaskReport
 from policy_middleware.masking.response import (
     STRIPPED_REQUEST_HEADERS,
     BrokenOff,
     MaskedResponse,
-    MaskReport,
     ResponseMask,
     stripped_request_headers,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "MaskedResponse",
     "MaskedText",
     "Masker",
+    "MessageMask",
     "ResponseMask",
     "Span",
     "mask_admission",

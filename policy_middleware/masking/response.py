@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from policy_middleware.masking.bodies.whole import check_maskable, mask_body
 from policy_middleware.masking.charsets import UTF8
 from policy_middleware.masking.codecs import check_codings, codings_of, decode
+from policy_middleware.masking.failing_closed import failing_closed
 from policy_middleware.masking.headers import Header, check_deliverable, masked_headers, values_of
 from policy_middleware.masking.masker import Masker
 from policy_middleware.masking.media_type import Kind, MediaType, media_type, only_value
+from policy_middleware.masking.messages import MessageMask
+from policy_middleware.masking.report import MaskReport
 from policy_middleware.masking.streams import StreamMask, stream_mask
 from policy_middleware.model.errors import MaskError, PolicyError
 from policy_middleware.model.policy import MaskSpec
@@ -42,23 +45,6 @@ def stripped_request_headers(method: str) -> frozenset[str]:
     it is 412, never 304 (RFC 9110 section 13.2.2).
     """
     return STRIPPED_REQUEST_HEADERS if method in ("GET", "HEAD") else STRIPPED_REQUEST_HEADERS - _CONDITIONS
-
-
-@dataclass(frozen=True, slots=True)
-class MaskReport:
-    """What was masked in one response: how many values, which entities, at which paths. Never a value."""
-
-    count: int
-    entities: Mapping[str, int] = field(default_factory=dict)
-    paths: Mapping[str, int] = field(default_factory=dict)
-    streamed: bool = False
-
-    def members(self) -> dict[str, object]:
-        """Return what a record of the response says."""
-        found = {"entities": dict(self.entities)} if self.entities else {}
-        places = {"paths": dict(self.paths)} if self.paths else {}
-        streamed = {"streamed": True} if self.streamed else {}
-        return {"count": self.count, **found, **places, **streamed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +131,10 @@ class ResponseMask:
         mask._forget(self._problem)
         return mask
 
+    def messages(self) -> MessageMask:
+        """Return what masks the messages of a WebSocket, where the request has opened one."""
+        return MessageMask(self._masker, self._masker.rules(), max_message=self._max_body)
+
     @property
     def streams(self) -> bool:
         """True when the response leaves while it arrives."""
@@ -220,8 +210,7 @@ class ResponseMask:
                 length=None if is_head or self._status in _BODILESS else len(body),
                 masked=None if is_head else self._rules.tally,
             )
-        tally = self._rules.tally
-        report = MaskReport(tally.count, dict(tally.entities), dict(tally.paths), streamed)
+        report = MaskReport.of(self._rules.tally, streamed=streamed)
         return MaskedResponse(self._status, headers, body, report)
 
     def _rest(self) -> bytes:
@@ -246,25 +235,8 @@ class ResponseMask:
             return masked.body
         return mask_body(body, media, self._rules)
 
-    @contextmanager
-    def _failing_closed(self) -> Iterator[None]:
-        """Let go of every original byte on any error.
-
-        Only a MaskError goes on. Any other may carry the text along (a recogniser's, an operator's), so it
-        ends here, and the caller raises one of its own that has no memory of it.
-        """
-        try:
-            yield
-        except MaskError as error:
-            self._forget(str(error))
-            raise
-        except RecursionError:
-            self._forget("the body is nested too deeply for the stack the application left")
-        except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may leave
-            self._forget(f"masking failed with {type(error).__name__}")
-        except BaseException:
-            self._forget("masking was interrupted")
-            raise
+    def _failing_closed(self) -> AbstractContextManager[None]:
+        return failing_closed(self._forget)
 
     def _check(self) -> None:
         if self._problem is not None:

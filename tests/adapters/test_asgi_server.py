@@ -46,6 +46,7 @@ class Events:
 async def room(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text("hello")
+    await websocket.send_json({"email": "bea@example.com"})
     await websocket.close()
 
 
@@ -139,3 +140,26 @@ def test_a_denied_handshake_is_answered_with_the_problem(port: int, enforcer: Po
         websockets.sync.client.connect(url, additional_headers=HEADERS)
     assert refused.value.response.status_code == 403
     assert b"Denied by policy" in bytes(refused.value.response.body or b"")
+
+
+def test_a_masked_socket_sends_masked_json_and_is_closed_for_other_text(
+    port: int, enforcer: PolicyEnforcer
+) -> None:
+    url = f"ws://127.0.0.1:{port}/room"
+    masks: dict[str, dict[str, object]] = {
+        "both": {"fields": {"email": "redact"}, "entities": {"EMAIL_ADDRESS": "replace"}},
+        "fields": {"fields": {"email": "redact"}},
+    }
+    rule: dict[str, object] = {"id": "masked", "when": {}, "effect": "mask", "reason": "Masked."}
+    document: dict[str, object] = {"schema": 1, "default": "allow"}
+    enforcer.publish("acme", {**document, "rules": [{**rule, "mask": masks["both"]}]})
+    with websockets.sync.client.connect(url, additional_headers=HEADERS) as session:
+        assert list(session) == ["hello", '{"email":"[REDACTED]"}']
+    enforcer.publish("acme", {**document, "rules": [{**rule, "mask": masks["fields"]}]})
+    with (
+        websockets.sync.client.connect(url, additional_headers=HEADERS) as session,
+        pytest.raises(websockets.exceptions.ConnectionClosedError) as closed,
+    ):
+        session.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "mask-failed")

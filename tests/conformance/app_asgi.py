@@ -18,6 +18,7 @@ from .harness import (
     LARGE,
     LAST_MODIFIED,
     PICTURE,
+    SECRET,
     STREAM_PARTS,
     Adapter,
     Answer,
@@ -29,6 +30,7 @@ from .harness import (
     Setup,
     document,
 )
+from .sockets import SOCKETS
 from .traps import EVERY
 
 
@@ -85,6 +87,16 @@ class _Exchange:
         room = scope["path"].removeprefix(scope["root_path"]).rpartition("/")[2]
         await receive()
         self.journal.append(f"ws {room}")
+        if room in SOCKETS:
+            for message in SOCKETS[room].messages:
+                await send(dict(message))
+                self.journal.append("sent")
+            return
+        if room == "refused":
+            headers = [(b"content-type", b"text/plain"), (b"x-who", SECRET)]
+            await send({"type": "websocket.http.response.start", "status": 409, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": b"no, " + SECRET})
+            return
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.send", "text": f"hello {room}"})
         await send({"type": "websocket.close", "code": 1000})

@@ -28,6 +28,7 @@ from .harness import (
     LARGE,
     LAST_MODIFIED,
     PICTURE,
+    SECRET,
     STREAM_PARTS,
     Adapter,
     Boom,
@@ -36,6 +37,7 @@ from .harness import (
     Setup,
     document,
 )
+from .sockets import SOCKETS
 from .traps import EVERY, AsyncChunks
 
 
@@ -160,8 +162,20 @@ class Handlers:
 
     async def websocket(self, websocket: WebSocket) -> None:
         room = websocket.path_params["room"]
-        await websocket.accept()
         self.journal.append(f"ws {room}")
+        if room in SOCKETS:
+            await websocket.receive()
+            for message in SOCKETS[room].messages:
+                await websocket.send(dict(message))
+                self.journal.append("sent")
+            return
+        if room == "refused":
+            headers = {"X-Who": SECRET.decode()}
+            await websocket.send_denial_response(
+                PlainTextResponse(f"no, {SECRET.decode()}", 409, headers=headers)
+            )
+            return
+        await websocket.accept()
         await websocket.send_text(f"hello {room}")
         await websocket.close()
 

@@ -135,7 +135,7 @@ def asgi_scope(call: Call, kind: str = "http") -> dict[str, Any]:
     if kind == "http":
         scope["method"] = call.method
     else:
-        scope["subprotocols"] = []
+        scope["subprotocols"] = list(call.subprotocols)
     return scope
 
 
@@ -201,10 +201,17 @@ async def _shake_hands(app: ASGIApp, call: Call) -> Handshake:
         kind = message["type"]
         if kind == "websocket.accept":
             handshake.accepted = True
+            headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
+            handshake.headers = headers
         elif kind == "websocket.send":
-            handshake.texts.append(message.get("text") or message["bytes"].decode())
+            assert handshake.close_code is None, "a message came after the end"
+            if message.get("bytes") is not None:
+                handshake.binaries.append(message["bytes"])
+            else:
+                handshake.texts.append(message["text"])
         elif kind == "websocket.close":
             handshake.close_code = message.get("code", 1000)
+            handshake.close_reason = message.get("reason") or ""
         elif kind == "websocket.http.response.start":
             headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
             handshake.denial = Answer(message["status"], headers)
@@ -212,6 +219,9 @@ async def _shake_hands(app: ASGIApp, call: Call) -> Handshake:
             assert handshake.denial is not None
             handshake.denial.parts.append(message.get("body", b""))
 
-    with anyio.fail_after(20):
-        await app(asgi_scope(call, "websocket"), receive, send)
+    try:
+        with anyio.fail_after(20):
+            await app(asgi_scope(call, "websocket"), receive, send)
+    except Exception as error:  # noqa: BLE001 - what the app raises is part of the answer
+        handshake.error = error
     return handshake

@@ -104,6 +104,7 @@ class Call:
     body: Sequence[bytes] = ()
     root_path: str = ""
     leaves: bool = False
+    subprotocols: Sequence[str] = ()
     extensions: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -138,7 +139,12 @@ class Handshake:
 
     accepted: bool = False
     texts: list[str] = field(default_factory=list)
+    binaries: list[bytes] = field(default_factory=list)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """Of the acceptance."""
+    error: BaseException | None = None
     close_code: int | None = None
+    close_reason: str = ""
     denial: Answer | None = None
 
 

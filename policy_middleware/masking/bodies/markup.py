@@ -195,9 +195,11 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _rewritten(run: _Run, masked: str, rules: BodyRules) -> Iterator[_Edit]:
-    shown, _ = rules.looked_at([piece.text for piece in run])
-    if "".join(shown) != masked:  # a value lies in several pieces
-        shown = [masked, *[""] * (len(run) - 1)]
+    shown = [masked]
+    if len(run) > 1:
+        shown, _ = rules.looked_at([piece.text for piece in run])
+        if "".join(shown) != masked:  # a value lies in several pieces
+            shown = [masked, *[""] * (len(run) - 1)]
     for piece, text in zip(run, shown, strict=True):
         if text != piece.text:
             yield piece.start, piece.end, html.escape(text) if piece.escapes else text

@@ -9,6 +9,7 @@ from policy_middleware.masking.bodies.csv import mask_csv
 from policy_middleware.masking.bodies.markup import mask_markup
 from policy_middleware.masking.bodies.rules import BodyRules
 from policy_middleware.masking.charsets import UTF8, decoded, encoded
+from policy_middleware.masking.json_lookalike import check_no_json
 from policy_middleware.masking.media_type import Kind, MediaType
 from policy_middleware.masking.streams import stream_mask
 from policy_middleware.model.errors import MaskError
@@ -59,5 +60,7 @@ def _masked_text(text: str, media: MediaType, rules: BodyRules) -> str:
         case Kind.HTML | Kind.XML:
             return mask_markup(text, rules, is_html=media.kind is Kind.HTML)
         case Kind.TEXT:
+            if rules.has_fields:
+                check_no_json(text)
             return rules.text(text)
     raise MaskError("bodies of this Content-Type cannot be masked")

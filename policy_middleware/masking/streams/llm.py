@@ -12,6 +12,7 @@ Sources: OpenAI API reference, "Streaming" of chat completions and of responses;
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn
@@ -57,8 +58,10 @@ class _Open:
 class DeltaMask:
     """Masks the JSON events of one stream: each as a document, but for the texts that grow."""
 
-    def __init__(self, rules: BodyRules) -> None:
+    def __init__(self, rules: BodyRules, *, reopens: bool = False) -> None:
+        """Prepare for one stream; `reopens`: answers follow each other, with texts of the same names."""
         self._rules = rules
+        self._reopens = reopens
         self._open: dict[Key, _Open] = {}
         self._closed: set[Key] = set()
         self._last_skeleton = ("", "")
@@ -68,7 +71,7 @@ class DeltaMask:
 
         Raises MaskError for what is not strict JSON, or holds what cannot be masked.
         """
-        document = _parsed(text) if self._rules.has_texts else None
+        document = _parsed(text) if self._rules.has_texts and may_grow(text) else None
         update = update_of(document)
         if update is None or not isinstance(document, dict):
             return [Message(self._rules.json(text), kind)]
@@ -124,7 +127,8 @@ class DeltaMask:
 
     def _end(self, key: Key) -> str:
         opened = self._open.pop(key)
-        self._closed.add(key)
+        if not self._reopens:
+            self._closed.add(key)
         tail = opened.stream.close()
         self._rules.found(opened.stream)
         return tail
@@ -140,6 +144,15 @@ class DeltaMask:
                 kind = event.get("type") if opened.kind else ""
                 messages.append(Message(_dumped(event), kind if isinstance(kind, str) else opened.kind))
         return messages
+
+
+def may_grow(text: str) -> bool:
+    """Return False for what is certainly no event of a format in which texts grow."""
+    return _MARK_OF_A_FORMAT.search(text) is not None
+
+
+_MARK_OF_A_FORMAT: Final = re.compile(r'\\|"(?:choices|type|done)"')
+"""Members that `update_of` tells formats by; a backslash may spell any of them."""
 
 
 def _dumped(document: object) -> str:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from policy_middleware.masking.bodies.rules import BodyRules
-from policy_middleware.masking.streams.llm import DeltaMask
+from policy_middleware.masking.json_texts import check_json
+from policy_middleware.masking.streams.cpu_budget import CpuBudget
+from policy_middleware.masking.streams.llm import DeltaMask, may_grow
 from policy_middleware.model.errors import MaskError
+
+_MANY: Final = 16
+"""Lines of one chunk from which on it pays to look at all of them at once."""
 
 
 class LinesMask:
@@ -15,6 +23,7 @@ class LinesMask:
     """
 
     def __init__(self, rules: BodyRules, *, limit: int) -> None:
+        self._rules = rules
         self._deltas = DeltaMask(rules)
         self._limit = limit
         self._parts: list[bytes] = []
@@ -24,11 +33,16 @@ class LinesMask:
         """Return every line that `chunk` completes."""
         *ended, rest = chunk.split(b"\n")
         masked: list[bytes] = []
-        for line in ended:
+        budget = CpuBudget(len(chunk))
+        is_clean = len(ended) > _MANY and self._are_clean(ended[1:])
+        for line in ended[:1] if is_clean else ended:
+            budget.spend()
             self._parts.append(line)
             masked.append(self._masked(b"".join(self._parts), b"\n"))
             self._parts.clear()
             self._size = 0
+        if is_clean:
+            masked.append(b"\n".join((*ended[1:], b"")))
         if rest:
             self._parts.append(rest)
             self._size += len(rest)
@@ -41,6 +55,18 @@ class LinesMask:
         last = self._masked(b"".join(self._parts), b"")
         tails = b"".join(_encoded(message.text) + b"\n" for message in self._deltas.close())
         return last + b"\n" + tails if last and tails else last + tails
+
+    def _are_clean(self, lines: Sequence[bytes]) -> bool:
+        """Return whether nothing is to be masked in any of many lines, in one search; each has to be JSON."""
+        if self._rules.has_fields or not self._rules.has_texts:
+            return False
+        text = _decoded(b"\n".join(lines))
+        if may_grow(text) or self._rules.detects(text):
+            return False
+        for line in lines:
+            if line.strip(b" \t\r"):
+                check_json(line, line.decode())
+        return True
 
     def _masked(self, line: bytes, end: bytes) -> bytes:
         text = _decoded(line)

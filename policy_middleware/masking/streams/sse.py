@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from policy_middleware.masking.bodies.rules import BodyRules
+from policy_middleware.masking.streams.cpu_budget import CpuBudget
 from policy_middleware.masking.streams.event_queue import EventQueue
 from policy_middleware.masking.streams.llm import DeltaMask, Message
 from policy_middleware.model.errors import MaskError
@@ -114,7 +115,12 @@ class EventStreamMask:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may leave now that `chunk` has come."""
-        return _encoded(part for event in self._reader.feed(chunk) for part in self._masked(event))
+        budget = CpuBudget(len(chunk))
+        parts: list[str] = []
+        for event in self._reader.feed(chunk):
+            budget.spend()
+            parts += self._masked(event)
+        return _encoded(parts)
 
     def close(self) -> bytes:
         """Return the rest of a stream that has come to its end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 from policy_middleware.masking.bodies.rules import BodyRules
+from policy_middleware.masking.json_lookalike import check_no_json, may_begin_like_json
 from policy_middleware.model.errors import MaskError
 
 _PIECE = 64 * 1024
@@ -21,19 +22,35 @@ class PlainTextMask:
         self._rules = rules
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._stream = rules.text_stream()
+        self._beginning: str | None = "" if rules.has_fields else None
+        """What has come while it cannot be told whether it is JSON; None: it is not."""
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may leave now that `chunk` has come."""
-        text = self._decoded(chunk)
+        text = self._begun(self._decoded(chunk))
         pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
         return "".join(map(self._stream.feed, pieces)).encode()
 
     def close(self) -> bytes:
         """Return the rest of a text that has come to its end."""
-        text = self._decoded(b"", final=True)
+        text = (self._beginning or "") + self._decoded(b"", final=True)
         rest = (self._stream.feed(text) if text else "") + self._stream.close()
         self._rules.found(self._stream)
         return rest.encode()
+
+    def _begun(self, text: str) -> str:
+        """Hold the text back until it is certain that it does not begin like JSON."""
+        if self._beginning is None:
+            return text
+        text = self._beginning + text
+        check_no_json(text)
+        if not may_begin_like_json(text):
+            self._beginning = None
+            return text
+        if len(text) > _PIECE:
+            raise MaskError(f"a text under a mask that names fields begins with {_PIECE} blanks")
+        self._beginning = text
+        return ""
 
     def _decoded(self, chunk: bytes, *, final: bool = False) -> str:
         try:

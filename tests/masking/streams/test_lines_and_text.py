@@ -8,9 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy_middleware.masking.streams import cpu_budget
 from policy_middleware.masking.streams.ndjson import LinesMask
 from policy_middleware.model.errors import MaskError
-from tests.masking.cutting import EMAIL, FIELDS_ONLY, MASKER, chunks_of, consume, many, run, texts, whole
+from tests.masking.cutting import (
+    EMAIL,
+    FIELDS_ONLY,
+    MASKER,
+    TEXTS_ONLY,
+    chunks_of,
+    consume,
+    many,
+    run,
+    texts,
+    whole,
+)
 
 documents = st.dictionaries(texts, st.one_of(texts, st.integers(), st.lists(texts, max_size=3)), max_size=4)
 
@@ -66,3 +78,35 @@ def test_half_a_character_at_the_end_is_refused():
     stream.feed(b"caf\xc3")
     with pytest.raises(MaskError):
         stream.close()
+
+
+def test_many_clean_lines_in_one_chunk_leave_as_they_came_and_are_json():
+    lines = [b'{"n": %d, "n": 1.50}' % number for number in range(50)]
+    body = b"\r\n".join([*lines, b"", b" ", b""])
+    assert run(TEXTS_ONLY.stream("application/x-ndjson"), [body]) == body
+    with pytest.raises(MaskError):
+        run(TEXTS_ONLY.stream("application/x-ndjson"), [b"\n".join([*lines, b"[1, 2", b"3]", b""])])
+
+
+@pytest.mark.parametrize("body", [b'{"ssn": "1"}', b' [{"ssn": "1"}]', b"\xef\xbb\xbf{'ssn': 1}", b'["ssn"'])
+def test_json_under_the_name_of_text_is_refused_where_fields_are_masked(body):
+    for chunks in ([body], [body[n : n + 1] for n in range(len(body))]):
+        with pytest.raises(MaskError):
+            run(MASKER.stream("text/plain"), chunks)
+    with pytest.raises(MaskError):
+        MASKER.mask(body, "text/plain")
+    assert run(TEXTS_ONLY.stream("text/plain"), [body]) == body
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"[10:32] hi", b"{name}, hi", b"[", b"[a](b)"])
+def test_text_with_brackets_is_text(body):
+    for chunks in ([body], [body[n : n + 1] for n in range(len(body))]):
+        assert run(MASKER.stream("text/plain"), chunks) == body
+
+
+def test_a_chunk_of_countless_lines_is_refused_before_it_has_taken_long(monkeypatch):
+    monkeypatch.setattr(cpu_budget, "SECONDS", 0.0)
+    with pytest.raises(MaskError, match="too long"):
+        FIELDS_ONLY.stream("application/x-ndjson").feed(b"{}\n" * 1000)
+    with pytest.raises(MaskError, match="too long"):
+        FIELDS_ONLY.stream("text/event-stream").feed(b"data: {}\n\n" * 1000)

@@ -145,3 +145,24 @@ def test_a_mask_of_fields_alone_refuses_data_that_has_none():
 def test_a_mask_of_fields_alone_lets_comments_and_ids_pass():
     body = b": hello\nid: 4\nevent: done\ndata\n\n"
     assert run(FIELDS_ONLY.stream(TYPE), [body]) == body
+
+
+def test_values_that_follow_each_other_without_end_leave_redacted_and_cost_no_more_and_more():
+    stream = MASKER.stream(TYPE)
+    event = b"data: ann@example.org\n\n"
+    out = b"".join(stream.feed(event) for _ in range(3000))
+    assert b"ann@" not in out
+    assert out.count(b"data: [REDACTED]\n\n") > 2500
+    # Words behind them show again, once it is certain that no value goes on in them.
+    rest = b"".join(stream.feed(b"data: and so on, word by word \n\n") for _ in range(9000))
+    assert rest.endswith(b"data: and so on, word by word \n\n")
+
+
+def test_a_value_that_goes_on_behind_redacted_events_is_not_shown():
+    events = [b"data: ann@example.org\n\n"] * 300 + [b"data: 4111 1111 11\n\n", b"data: 11 1111\n\n"]
+    for count in range(100, 300):
+        stream = MASKER.stream(TYPE)
+        out = b"".join(map(stream.feed, events[count - 100 :])) + stream.close()
+        assert b"ann@" not in out
+        assert b"4111 1111" not in out
+        assert b"11 1111" not in out

@@ -1,0 +1,30 @@
+"""What a record says of a response that was masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from policy_middleware.masking.bodies.rules import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class MaskReport:
+    """What was masked in one response: how many values, which entities, at which paths. Never a value."""
+
+    count: int
+    entities: Mapping[str, int] = field(default_factory=dict)
+    paths: Mapping[str, int] = field(default_factory=dict)
+    streamed: bool = False
+
+    def members(self) -> dict[str, object]:
+        """Return what a record of the response says."""
+        found = {"entities": dict(self.entities)} if self.entities else {}
+        places = {"paths": dict(self.paths)} if self.paths else {}
+        streamed = {"streamed": True} if self.streamed else {}
+        return {"count": self.count, **found, **places, **streamed}
+
+    @classmethod
+    def of(cls, tally: Tally, *, streamed: bool) -> MaskReport:
+        """Return what a tally holds by now."""
+        return cls(tally.count, dict(tally.entities), dict(tally.paths), streamed)
