@@ -10,9 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Gauge
-
+from policy_middleware.model.errors import MissingExtra
 from policy_middleware.telemetry.status import EnforcerStatus
+
+try:
+    from prometheus_client import CollectorRegistry, Gauge
+except ImportError:
+    raise MissingExtra("prometheus", "metrics") from None
 
 
 class Gauges:
