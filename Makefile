@@ -36,7 +36,7 @@ check: $(READY) ## formatting, lint, types, import rules, spelling
 	$(BIN)/ruff format --check $(PATHS)
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/typos
 
 format: $(READY) ## format the code and mend what can be mended by itself
