@@ -7,7 +7,6 @@ of events. A process keeps an eye on the tenants whose approvals it has had to d
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import weakref
@@ -16,6 +15,7 @@ from typing import Final
 
 from policy_middleware.approvals.events import ApprovalEvent
 from policy_middleware.model.errors import StoreUnavailable
+from policy_middleware.process_life import follow_process
 
 SHORTEST_PAUSE: Final = 0.05
 PAUSE_AFTER_FAILURE: Final = 5.0
@@ -93,12 +93,4 @@ class ApprovalClock:
 
 
 _living: Final[weakref.WeakSet[ApprovalClock]] = weakref.WeakSet()
-
-
-def _reset_all() -> None:
-    for clock in list(_living):
-        clock._reset()
-
-
-if hasattr(os, "register_at_fork"):  # nothing forks on Windows
-    os.register_at_fork(after_in_child=_reset_all)
+follow_process(_living, reset=ApprovalClock._reset)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
 import weakref
 from collections import deque
@@ -14,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from policy_middleware.approvals.task import ApprovalTask, Verification
+from policy_middleware.process_life import follow_process
 
 CAPACITY: Final = 10_000
 """Events that may wait for slow listeners; what comes beyond is counted and reported."""
@@ -161,18 +160,4 @@ class ApprovalEvents:
 
 
 _living: Final[weakref.WeakSet[ApprovalEvents]] = weakref.WeakSet()
-
-
-def _reset_all() -> None:
-    for events in list(_living):
-        events._reset()
-
-
-def _close_all() -> None:
-    for events in list(_living):
-        events.close()
-
-
-if hasattr(os, "register_at_fork"):  # nothing forks on Windows
-    os.register_at_fork(after_in_child=_reset_all)
-atexit.register(_close_all)
+follow_process(_living, reset=ApprovalEvents._reset, close=ApprovalEvents.close)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +23,7 @@ from policy_middleware.decision_log.trace import TraceContext
 from policy_middleware.decision_log.writer import Writer
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import PolicyDecision
+from policy_middleware.process_life import follow_process
 from policy_middleware.stores import overriding
 from policy_middleware.stores.freshness import Freshness
 
@@ -279,18 +278,4 @@ class DecisionLog:
 
 
 _logs: Final[WeakSet[DecisionLog]] = WeakSet()
-
-
-def _reset_all() -> None:
-    for decision_log in list(_logs):
-        decision_log._reset()
-
-
-def _close_all() -> None:
-    for decision_log in list(_logs):
-        decision_log.close()
-
-
-if hasattr(os, "register_at_fork"):  # nothing forks on Windows
-    os.register_at_fork(after_in_child=_reset_all)
-atexit.register(_close_all)
+follow_process(_logs, reset=DecisionLog._reset, close=DecisionLog.close)

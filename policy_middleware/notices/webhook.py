@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
 import heapq
 import itertools
 import logging
-import os
 import random
 import secrets
 import threading
@@ -22,6 +20,7 @@ from policy_middleware.approvals import ApprovalEvent
 from policy_middleware.model.errors import MissingExtra, SettingsError
 from policy_middleware.notices.message import message_of, written
 from policy_middleware.notices.sending import Attempt, post
+from policy_middleware.process_life import follow_process
 
 log: Final = logging.getLogger("policy_middleware")
 
@@ -187,18 +186,4 @@ def _checked_secret(secret: str) -> bytes:
 
 
 _living: Final[weakref.WeakSet[Webhook]] = weakref.WeakSet()
-
-
-def _reset_all() -> None:
-    for webhook in list(_living):
-        webhook._reset()
-
-
-def _close_all() -> None:
-    for webhook in list(_living):
-        webhook.close()
-
-
-if hasattr(os, "register_at_fork"):  # nothing forks on Windows
-    os.register_at_fork(after_in_child=_reset_all)
-atexit.register(_close_all)
+follow_process(_living, reset=Webhook._reset, close=Webhook.close)
