@@ -129,7 +129,7 @@ class _Writer:
         chosen = self._one_of(code, value, flags)
         if not chosen:
             raise ExpressionError("the pattern holds a class that no character belongs to")
-        written = _class(chosen)
+        written = byte_class(chosen)
         return written, written + b"?"
 
     def _repeated(self, code: Any, value: tuple[int, int, Any], flags: int) -> tuple[bytes, bytes]:
@@ -200,8 +200,8 @@ def _either(alternatives: Iterable[bytes]) -> bytes:
     return b"(?:" + b"|".join(alternatives) + b")"
 
 
-def _class(chosen: frozenset[int]) -> bytes:
-    """Return the class of the bytes `chosen`, as ranges."""
+def byte_class(chosen: frozenset[int]) -> bytes:
+    """Return the pattern of one byte out of `chosen`, as ranges."""
     ordered = sorted(chosen)
     if len(ordered) == 1:
         return b"\\x%02x" % ordered[0]

@@ -1,97 +1,96 @@
-"""What is recognised in the texts, keys and numbers of a JSON body, masked where it stands.
-
-Works on valid JSON only: then every token can be told by its own spelling.
-"""
+"""What is recognised in the texts, keys and numbers of a JSON body, masked where it stands."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import compress
+from collections.abc import Sequence
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final
 
 from policy_middleware.masking.json_body import check_strict
+from policy_middleware.masking.json_view import JsonView
 from policy_middleware.masking.quick_json import orjson
+from policy_middleware.masking.scanner import Found, regions
 
 if TYPE_CHECKING:
-    from policy_middleware.masking.text_masking import MaskedText, TextMasker
+    from policy_middleware.masking.text_masking import TextMasker
 
-_TOKEN: Final = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9][0-9.eE+-]*+)', re.DOTALL)
-_ESCAPE: Final = re.compile(
-    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))"
-)
-_SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_PLAIN: Final = re.compile(r"[ !#-\[\]-~]*+")
+"""What is spelt in a JSON string as it is."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NUMBER: Final = "0"
+"""What is written in place of a number in which something was found."""
 
 
 def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
     """Return valid JSON with everything masked that `texts` finds in strings, keys and spellings of numbers.
 
-    A string that holds something is written anew, a number becomes 0; every other character stays.
+    A number that holds something becomes 0; in strings only the values that were found change.
     """
+    scanner = texts.scanner
+    likely: Sequence[int] | None = None
+    if "\\" not in text and text.isascii():
+        # Most bodies are clean, and the whole text shows it: what occurs in a string or number occurs in it.
+        likely = scanner.present(text.encode())
+        if not likely:
+            return text, Counter()
+    view = JsonView(text, scanner.alphabet)
+    found = scanner.scan_json(view, likely)
+    if not found:
+        return text, Counter()
+    return _rewritten(view, texts, found)
+
+
+def _rewritten(view: JsonView, texts: TextMasker, found: Sequence[Found]) -> tuple[str, Counter[str]]:
+    """Return the source of `view` with `found` replaced, and how many values of each entity were."""
+    source, apart, coincides = view.source, view.apart, view.coincides
+    span, constants = texts.span, texts.constants
     findings: Counter[str] = Counter()
-    # One search of everything tells that most bodies are clean. Quotes and brackets between the tokens are no
-    # part of words, so nothing that occurs in a token alone is hidden by what is around it.
-    if not texts.detects(_ESCAPE.sub(_unescaped, text) if "\\" in text else text):
-        return text, findings
-    parts = _TOKEN.split(text)
-    tokens = parts[1::2]
-    single = list(dict.fromkeys(tokens))
-    decoded = [_decoded(token) for token in single]
-    replaced: dict[str, str] = {}
-    found_in: dict[str, Mapping[str, int]] = {}
-    for number, masked in texts.mask_all(decoded).items():
-        token = single[number]
-        replaced[token] = _literal(token, masked.text)
-        found_in[token] = masked.findings
-    occurring = Counter(filter(replaced.__contains__, tokens))
-    written = list(map(replaced.get, tokens, tokens))
-    for position, masked in _announced(parts, texts):
-        token = tokens[position]
-        written[position] = _literal(token, masked.text)
-        if token in replaced:
-            occurring[token] -= 1
-        findings.update(masked.findings)
-    if not replaced and not findings:
-        return text, findings
-    for token, count in occurring.items():
-        for entity, found in found_in[token].items():
-            findings[entity] += found * count
-    parts[1::2] = written
-    return "".join(parts), findings
+    pieces: list[str] = []
+    plain: set[str] = set()
+    united, _ = regions(found, len(view.view.data))
+    done = token_start = token_end = 0
+    is_number = False
+    for members in united:
+        start, end, recognizer = span(members)
+        if not coincides:
+            start, end = view.start(start), view.end(end)
+        if start >= token_end:
+            token_start = apart.rfind("\0", token_end, start) + 1
+            token_end = apart.find("\0", start)
+            token_end = len(apart) if token_end < 0 else token_end
+            is_number = not token_start or source[token_start - 1] != '"'
+            if is_number:
+                pieces += (source[done:token_start], _NUMBER)
+                done = token_end
+        if not is_number:
+            if start < done:
+                start = done
+            if end <= start:  # Both lie in one character that stands for several.
+                continue
+        constant = constants[recognizer]
+        name, written = constant or texts.replacement(view.decoded(start, end), recognizer)
+        findings[name] += 1
+        if is_number:
+            continue
+        if written not in plain:
+            if _PLAIN.fullmatch(written) is not None:
+                plain.add(written)
+            else:
+                written = _escaped(written, source[token_start:token_end])
+        pieces += (source[done:start], written)
+        done = end
+    pieces.append(source[done:])
+    return "".join(pieces), findings
 
 
-def _announced(parts: Sequence[str], texts: TextMasker) -> Iterator[tuple[int, MaskedText]]:
-    """Yield the positions of values that are told by their keys what they are, with what they become."""
-    if not texts.scanner.has_names:
-        return
-    tokens, behind = parts[1::2], parts[2::2]
-    colons = {part for part in set(behind) if ":" in part}
-    is_key = list(map(colons.__contains__, behind))
-    keys = set(compress(tokens, is_key))
-    announcements = {key: texts.scanner.announcement(_decoded(key)) for key in keys}
-    announcing = {key for key in keys if announcements[key]}
-    if not announcing:
-        return
-    # A value stands right behind its key, unless it is a container or a constant.
-    positions = [
-        at + 1
-        for at in compress(range(len(tokens)), is_key)
-        if tokens[at] in announcing and behind[at].strip() == ":"
-    ]
-    pairs = [(tokens[at - 1], tokens[at]) for at in positions]
-    awaits = texts.scanner.awaits_name
-    if not awaits("\n".join([_decoded(value) for value in dict.fromkeys(pair[1] for pair in pairs)])):
-        return
-    single = [(key, value) for key, value in dict.fromkeys(pairs) if awaits(_decoded(value))]
-    found = texts.mask_announced([(announcements[key], _decoded(value)) for key, value in single])
-    masked = {single[number]: one for number, one in found.items()}
-    for position, pair in zip(positions, pairs, strict=True):
-        if pair in masked:
-            yield position, masked[pair]
+def _escaped(written: str, literal: str) -> str:
+    """Return what spells `written` within the string `literal`."""
+    # What was written in ASCII stays so; half a surrogate pair has no other spelling.
+    if literal.isascii() or _SURROGATE.search(written) is not None:
+        return encode_basestring_ascii(written)[1:-1]
+    return encode_basestring(written)[1:-1]
 
 
 def check_json(body: bytes | None, text: str) -> None:
@@ -104,28 +103,3 @@ def check_json(body: bytes | None, text: str) -> None:
         else:
             return
     check_strict(text)
-
-
-def _decoded(token: str) -> str:
-    if token[0] != '"':
-        return token
-    decoded: str = token[1:-1] if "\\" not in token else json.loads(token)
-    return decoded
-
-
-def _literal(token: str, masked: str) -> str:
-    if token[0] != '"':
-        return "0"
-    # What was written in ASCII stays so; half a surrogate pair has no other spelling.
-    if token.isascii() or _SURROGATE.search(masked) is not None:
-        return encode_basestring_ascii(masked)
-    return encode_basestring(masked)
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    high, low, single, short = escape.groups()
-    if high is not None:
-        return chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)
-    if single is not None:
-        return chr(int(single, 16))
-    return _SHORT_ESCAPES.get(short, short)

@@ -22,8 +22,8 @@ SYMBOL: Final = 0xFE
 LETTER: Final = 0xFF
 _IRREGULAR: Final = "\xad"
 """Placeholder of a character whose view is not exactly one byte long."""
-_NUL_SHOWN: Final = "\xb6"
-"""One character that is a SYMBOL in the view, as U+0000 is."""
+NUL_SHOWN: Final = "\xb6"
+"""Stands for U+0000 where that is a JOINT: a character that is a SYMBOL in the view, as U+0000 is."""
 _FIRST_OWN, _LAST_OWN = 0x80, 0xFC
 _OWN_BYTES: Final = [code for code in range(_FIRST_OWN, _LAST_OWN + 1) if code != ord(_IRREGULAR)]
 MOST_OWN_CHARACTERS: Final = len(_OWN_BYTES)
@@ -83,7 +83,11 @@ class Alphabet:
         joint = chr(JOINT)
         text = joint.join(texts)
         if text.count(joint) >= len(texts):
-            text = joint.join([one.replace(joint, _NUL_SHOWN) for one in texts])
+            text = joint.join([one.replace(joint, NUL_SHOWN) for one in texts])
+        return self.apart(text)
+
+    def apart(self, text: str) -> View:
+        """Return the view of a text in which each U+0000 is a JOINT."""
         if text.isascii():
             return View(text.encode("ascii"), None)
         regular = text.translate(self._joining)

@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class MaskingOperator(Protocol):
-    """What is written in place of a detected value."""
+    """What is written in place of a detected value.
+
+    One with a true `is_constant` writes the same for every value of an entity, and need not be asked again.
+    """
 
     @property
     def strictness(self) -> int:

@@ -10,14 +10,19 @@ growing text are those of the whole, however it was cut.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from policy_middleware.masking.expression import characters, expression
+from policy_middleware.masking.announcements import Announcements
+from policy_middleware.masking.expression import byte_class, characters, expression
 from policy_middleware.masking.linear_search import PresenceSet, Searcher
 from policy_middleware.masking.normalized import Alphabet
 from policy_middleware.masking.recognizers.recognizer import CONTEXT_CHARACTERS, Recognizer, Shape
+
+if TYPE_CHECKING:
+    from policy_middleware.masking.json_view import JsonView
 
 LONGEST_MATCH: Final = 1024
 """Characters of one match; what goes on beyond is masked as another value."""
@@ -25,10 +30,9 @@ LONGEST_MATCH: Final = 1024
 _BEGIN_APART: Final = r"(?:\b|_)"
 _END_APART: Final = r"(?:\b|_)"
 _UNDERSCORE: Final = ord("_")
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-"""A word of a name such as `homePhone`, `home_phone` or `HOME-PHONE`."""
+_EVERY_BYTE: Final = frozenset(range(256))
 # A parenthesis or a plus begins the next group: telephone numbers have them in front.
-_GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*")
+_GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*").match
 
 
 class Found(NamedTuple):
@@ -44,9 +48,8 @@ class Scanner:
     """The compiled shapes of some recognisers; shared by texts and threads."""
 
     __slots__ = (
+        "_announcements",
         "_longest",
-        "_named",
-        "_names",
         "_prefixes",
         "_presence",
         "alphabet",
@@ -70,31 +73,8 @@ class Scanner:
         self.shapes = [_CompiledShape(number, shape, self.alphabet) for number, shape in shapes]
         self._presence = PresenceSet([shape.presence for shape in self.shapes])
         self._prefixes = Searcher(b"(?:" + b"|".join(shape.prefixes for shape in self.shapes) + b")\\z")
-        names = sorted({name for shape in self.shapes for name in shape.names})
-        self._names = re.compile("|".join(map(re.escape, names)), re.IGNORECASE) if names else None
-        named = [shape.presence for shape in self.shapes if shape.names]
-        self._named = Searcher(b"|".join(b"(?:" + one + b")" for one in named)) if named else None
         self._longest = max((shape.longest for shape in self.shapes), default=0)
-
-    def awaits_name(self, text: str) -> bool:
-        """Return False when no name could announce anything in `text`."""
-        return self._named is not None and self._named.search(self.alphabet.view(text).data) is not None
-
-    @property
-    def has_names(self) -> bool:
-        """True when the name that a text has may tell some shape what it is."""
-        return self._names is not None
-
-    def announcement(self, name: str) -> str:
-        """Return words that announce to shapes what is expected under a name; "" when it tells nothing."""
-        if self._names is None or self._names.search(name) is None:
-            return ""
-        words = [word.lower() for word in _WORD.findall(name)]
-        return " ".join(
-            shape.announced_by
-            for shape in self.shapes
-            if shape.names and any(word.startswith(shape.names) for word in words)
-        )
+        self._announcements = Announcements(self.shapes)
 
     def present(self, data: bytes) -> Sequence[int]:
         """Return the positions of the shapes that may occur in `data`."""
@@ -105,13 +85,24 @@ class Scanner:
         prefix = self._prefixes.search(data, max(0, len(data) - self._longest))
         return len(data) if prefix is None else prefix[0]
 
-    def scan(self, data: bytes) -> list[Found]:
-        """Return every match in `data`, a whole text, in order of their beginnings."""
+    def scan(self, data: bytes, present: Sequence[int] | None = None) -> list[Found]:
+        """Return every match in `data`, a whole text, in order of their beginnings.
+
+        `present` are the shapes that may occur, for who has asked already.
+        """
         found: list[Found] = []
-        for position in self.present(data):
+        for position in self.present(data) if present is None else present:
             progress = _Progress()
             self.shapes[position].scan(data, progress, len(data), True, found)
-        found.sort(key=_start)
+        found.sort(key=_START)
+        return found
+
+    def scan_json(self, view: JsonView, present: Sequence[int] | None = None) -> list[Found]:
+        """Return what `scan` does for a JSON text, and besides what its keys announce."""
+        data = view.view.data
+        present = self.present(data) if present is None else present
+        found = self.scan(data, present)
+        found += self._announcements.found(view, self.scan, present)
         return found
 
 
@@ -148,8 +139,9 @@ class Cursor:
             progress.resume -= count
 
 
-_found: Final = Found._make
+_found: Final[Callable[[tuple[int, int, int, float]], Found]] = partial(tuple.__new__, Found)
 """Quicker than calling the class with its fields."""
+_START: Final = itemgetter(0)
 
 
 @lru_cache(maxsize=256)
@@ -170,12 +162,13 @@ class _Progress:
 
 class _CompiledShape:
     __slots__ = (
-        "_apart",
+        "_begins_apart",
         "_context",
+        "_ends_apart",
         "_finder",
+        "_first",
         "_inner",
         "_judge",
-        "_not_after",
         "_recognizer",
         "_score",
         "_tail",
@@ -197,6 +190,15 @@ class _CompiledShape:
         if shape.tail is not None:
             tail = expression(f"{shape.tail}*", alphabet.byte).source
             self._tail = Searcher(tail)
+        # RE2 has no look-behind, so the character before a match is made a part of it, but at the beginning.
+        self._first: Searcher | None = None
+        if shape.not_after:
+            before = byte_class(_EVERY_BYTE - frozenset(shape.not_after))
+            if shape.apart:
+                source = b"(?:" + expression(f"(?:{shape.pattern}){_END_APART}", alphabet.byte).source + b")"
+                before = b"(?:" + before + rb"\b|_)"
+            self._first = Searcher(source)
+            source = before + source
         self._finder = Searcher(source)
         self.program_size = self._finder.program_size
         self.longest = head.longest
@@ -210,27 +212,35 @@ class _CompiledShape:
         self.names = shape.names or tuple(word.decode() for word in shape.context)
         self.announced_by = shape.context[0].decode() if shape.context else ""
         self._inner = shape.inner
-        self._not_after = shape.not_after
-        self._apart = shape.apart
+        self._begins_apart = shape.apart and not shape.not_after
+        self._ends_apart = shape.apart
         self._score = shape.score
 
     def scan(self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]) -> int:
         """Find the matches that begin before `hold`; return `hold`, or less where a match is still open."""
         if progress.in_tail and not self._follow_tail(data, progress, final, found):
             return progress.resume
-        search, tail, inner, group = self._finder.search, self._tail, self._inner, _GROUP.match
+        search, first, tail, inner = self._finder.search, self._first, self._tail, self._inner
         resume, open_at = progress.resume, hold
         while resume < hold:
-            span = search(data, resume)
-            if span is None or span[0] >= hold:
+            if first is None:
+                span = search(data, resume)
+                start = hold if span is None else span[0]
+            elif resume or (span := first.match(data, 0, len(data))) is None:
+                span = search(data, resume - 1 if resume else 0)
+                start = hold if span is None else span[0] + 1
+            else:
+                start = 0
+            if span is None or start >= hold:
                 resume = hold
                 break
-            start, end = span
+            end = span[1]
             if tail is None:
-                behind = self._judged(data, start, end, found)
-                if inner or not behind:
-                    behind = max(group(data, start, end).end(), start + 1)  # type: ignore[union-attr]
-                resume = behind
+                resume = self._judged(data, start, end, found)
+                if not resume or (inner and not data[start:end].isalnum()):
+                    resume = _GROUP(data, start, end).end()  # type: ignore[union-attr]
+                    if resume == start:
+                        resume += 1
                 continue
             extended = tail.match(data, end, min(len(data), start + LONGEST_MATCH))
             behind = end if extended is None else extended[1]
@@ -251,32 +261,30 @@ class _CompiledShape:
 
     def _judged(self, data: bytes, start: int, end: int, found: list[Found]) -> int:
         """Note the match when it is real and return where to search on; 0 when it only looks alike."""
-        if self._apart:
-            start += data[start] == _UNDERSCORE
+        if self._ends_apart:
             end -= data[end - 1] == _UNDERSCORE
-        if start and data[start - 1] in self._not_after:
-            return 0
+            if self._begins_apart:
+                start += data[start] == _UNDERSCORE
         if self._context and not self._announced(data, start):
             return 0
-        if self._judge is None:
-            first, behind = start, end
-        else:
+        if self._judge is not None:
             real = self._judge(data[start:end])
             if real is None:
                 return 0
-            first, behind = start + real[0], start + real[1]
+            end = start + real[1]
+            start += real[0]
         if self._inner and found:
             # Rows of groups, each of which begins a match: one long match covers the same.
             last = found[-1]
             if (
-                last[0] <= first < last[1] <= last[0] + LONGEST_MATCH
+                last[0] <= start < last[1] <= last[0] + LONGEST_MATCH
                 and last[2] == self._recognizer
                 and last[3] == self._score
             ):
-                found[-1] = _found((last[0], max(last[1], behind), last[2], last[3]))
-                return behind
-        found.append(_found((first, behind, self._recognizer, self._score)))
-        return behind
+                found[-1] = _found((last[0], max(last[1], end), last[2], last[3]))
+                return end
+        found.append(_found((start, end, self._recognizer, self._score)))
+        return end
 
     def _announced(self, data: bytes, start: int) -> bool:
         before = data[max(0, start - CONTEXT_CHARACTERS) : start].lower()
@@ -309,22 +317,24 @@ def _width_told(shortest: int) -> str:
     )
 
 
-def _start(found: Found) -> int:
-    return found.start
-
-
-def regions(found: Iterable[Found], limit: int) -> tuple[list[list[Found]], list[Found]]:
+def regions(found: Iterable[Found], limit: int) -> tuple[list[Sequence[Found]], list[Found]]:
     """Unite matches that overlap, as far as they end at or before `limit`; return the rest beside.
 
     Each region is the list of its matches, clipped so that their union is what is replaced. A region longer
     than LONGEST_MATCH is cut there, so that an endless chain of overlaps cannot hold a stream back.
     """
-    queue = sorted(found, key=_start)
-    united: list[list[Found]] = []
+    queue = sorted(found, key=_START)
+    united: list[Sequence[Found]] = []
     at = 0
     while at < len(queue):
-        start, end = queue[at].start, queue[at].end
+        start, end, _, _ = one = queue[at]
         behind = at + 1
+        if (behind == len(queue) or queue[behind][0] >= end) and end - start <= LONGEST_MATCH:
+            if end > limit:
+                break
+            united.append((one,))
+            at = behind
+            continue
         while behind < len(queue) and queue[behind].start < min(end, start + LONGEST_MATCH):
             end = max(end, queue[behind].end)
             behind += 1

@@ -29,7 +29,7 @@ class MaskedText:
 class TextMasker:
     """Compiled rules: which entities and patterns are replaced, and how. Shared by texts and threads."""
 
-    __slots__ = ("_names", "_operators", "scanner")
+    __slots__ = ("_names", "_operators", "constants", "scanner")
 
     def __init__(self, rules: Mapping[str, MaskingOperator], custom: Iterable[Recognizer] = ()) -> None:
         """Compile `rules`, from the names of built-in entities and of `custom` recognisers to operators.
@@ -40,6 +40,11 @@ class TextMasker:
         own = {recognizer.entity: recognizer for recognizer in custom}
         self._names = tuple(rules)
         self._operators = tuple(rules.values())
+        self.constants: Sequence[tuple[str, str] | None] = [
+            (name, operator.text("", name)) if getattr(operator, "is_constant", False) else None
+            for name, operator in rules.items()
+        ]
+        """By recogniser what `replacement` returns for every value, None where that depends on the value."""
         self.scanner = scanner_of(tuple(own.get(name) or recognizer_of(name) for name in self._names))
 
     def detects(self, text: str) -> bool:
@@ -64,16 +69,6 @@ class TextMasker:
 
         All are searched at once: many short ones are cheap.
         """
-        return self._mask_behind([0] * len(texts), texts)
-
-    def mask_announced(self, named: Sequence[tuple[str, str]]) -> dict[int, MaskedText]:
-        """Do what `mask_all` does for texts, the second of each pair, that stand behind `announcement`."""
-        texts = [f"{announcement}\n{text}" for announcement, text in named]
-        masked = self._mask_behind([len(announcement) + 1 for announcement, _ in named], texts)
-        return {number: one for number, one in masked.items() if one.findings}
-
-    def _mask_behind(self, skipped: Sequence[int], texts: Sequence[str]) -> dict[int, MaskedText]:
-        """Mask each of `texts`, less its first characters, which serve as context."""
         view = self.scanner.alphabet.joined(texts)
         found = self.scanner.scan(view.data)
         if not found:
@@ -87,10 +82,10 @@ class TextMasker:
             behind, after = at + 1, beginnings[number + 1]
             while behind < count and view.start(united[behind][0].start) < after:
                 behind += 1
-            text, skip = texts[number], skipped[number]
+            text = texts[number]
             pieces: list[str] = []
             findings: dict[str, int] = {}
-            done = self._render(text, view, united[at:behind], (beginnings[number], skip), pieces, findings)
+            done = self._render(text, view, united[at:behind], (beginnings[number], 0), pieces, findings)
             pieces.append(text[done:])
             masked[number] = MaskedText("".join(pieces), findings)
             at = behind
@@ -127,27 +122,31 @@ class TextMasker:
         offset, done = origin
         coincide = view.positions is None
         for members in united:
-            if len(members) == 1:
-                start, end, strictest, _ = members[0]
-            else:
-                start, end, strictest = self._strictest(members)
+            start, end, recognizer = self.span(members)
             if not coincide:
                 start, end = view.start(start), view.end(end)
             start, end = max(done, start - offset), end - offset
             if end <= start:  # Both lie in one character that stands for several.
                 continue
-            name = self._names[strictest]
-            pieces.append(text[done:start])
-            pieces.append(self._operators[strictest].text(text[start:end], name))
+            constant = self.constants[recognizer]
+            name, written = constant or self.replacement(text[start:end], recognizer)
+            pieces += (text[done:start], written)
             findings[name] = findings.get(name, 0) + 1
             done = end
         return done
 
-    def _strictest(self, members: Sequence[Found]) -> tuple[int, int, int]:
+    def replacement(self, value: str, recognizer: int) -> tuple[str, str]:
+        """Return the entity that `recognizer` finds, and what is written in place of a value of it."""
+        name = self._names[recognizer]
+        return name, self._operators[recognizer].text(value, name)
+
+    def span(self, members: Sequence[Found]) -> tuple[int, int, int]:
         """Return the span of matches that overlap, and the recogniser by whose operator they are replaced.
 
         It is the strictest; among equals the one that covers most.
         """
+        if len(members) == 1:
+            return members[0][:3]
         spans: dict[int, tuple[int, int]] = {}
         for start, end, recognizer, _ in members:
             least, most = spans.get(recognizer, (start, end))

@@ -36,7 +36,12 @@ def masked(body: str) -> str:
         ('{ "n" : 4111111111111111 , "m":1.10}', '{ "n" : 0 , "m":1.10}'),
         ('["é jo@example.com", "é"]', '["é <EMAIL_ADDRESS>", "é"]'),
         (r'["\u00e9 jo@example.com", "\u00e9"]', r'["\u00e9 <EMAIL_ADDRESS>", "\u00e9"]'),
-        (r'"\ud800 é jo@example.com"', r'"\ud800 \u00e9 <EMAIL_ADDRESS>"'),
+        (r'"\ud800 é jo@example.com"', r'"\ud800 é <EMAIL_ADDRESS>"'),
+        (r'"\/ \u0041 jo\u0040example.com\u0020\n"', r'"\/ \u0041 <EMAIL_ADDRESS>\u0020\n"'),
+        (
+            '[true,4111111111111111,false ,null,"é jo@example.com"]',
+            '[true,0,false ,null,"é <EMAIL_ADDRESS>"]',
+        ),
         ('["4111 1111", "1111 1111"]', '["4111 1111", "1111 1111"]'),
         ('["x@", "example.com", 4111, 111111111111]', '["x@", "example.com", 4111, 111111111111]'),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from policy_middleware.masking.operators.constants import REDACTED_TEXT
 
@@ -11,6 +12,7 @@ from policy_middleware.masking.operators.constants import REDACTED_TEXT
 class Redact:
     """Writes the same for every value."""
 
+    is_constant: ClassVar[bool] = True
     strictness: int
 
     def text(self, value: str, entity: str) -> str:
@@ -22,6 +24,7 @@ class Redact:
 class Replace:
     """Writes the author's text, or the name of what was there: `<EMAIL_ADDRESS>`."""
 
+    is_constant: ClassVar[bool] = True
     strictness: int
     replacement: str | None
 

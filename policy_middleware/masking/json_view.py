@@ -1,0 +1,112 @@
+"""A JSON text as patterns see it: its strings, keys and numbers, each a text of its own.
+
+Only offsets are kept, no tokens: what stands between two texts (quotes, brackets, commas, constants) becomes
+a JOINT, which no pattern matches, and an escape becomes the character it stands for. So one search sees all
+of a body, and what it finds is replaced where it stands in the source.
+
+Works on valid JSON only: then every quote that no backslash precedes begins or ends a string.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final
+
+from policy_middleware.masking.normalized import JOINT, NUL_SHOWN, Alphabet
+
+_APART: Final = chr(JOINT)
+_BETWEEN: Final = {ord(sign): _APART for sign in " \t\r\n,:[]{}"}
+_CONSTANTS: Final = ("true", "false", "null")
+_ANY_ESCAPE: Final = re.compile(r"\\.")
+_HIDDEN: Final = "__"
+"""Two characters that are no quotes."""
+_ESCAPE: Final = re.compile(
+    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))"
+)
+_SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+class JsonView:
+    """The view of one JSON text, and where its offsets lie in the source."""
+
+    __slots__ = ("_escapes", "_growth", "apart", "source", "view")
+
+    def __init__(self, source: str, alphabet: Alphabet) -> None:
+        self.source = source
+        self._escapes: Sequence[int] = ()
+        """Where the characters stand, in the text without escapes, that were written as escapes."""
+        self._growth: Sequence[int] = ()
+        """How many characters the first 0, 1, 2, ... escapes are longer than what they stand for."""
+        if "\\" in source:
+            self.apart = _texts_apart(_ANY_ESCAPE.sub(_HIDDEN, source))
+            self.view = alphabet.apart(self._unescaped())
+        else:
+            self.apart = _texts_apart(source)
+            self.view = alphabet.apart(self.apart)
+
+    @property
+    def coincides(self) -> bool:
+        """True when the offsets of the view are those of the source."""
+        return self.view.positions is None and not self._escapes
+
+    def start(self, offset: int) -> int:
+        """Return the character of the source at which a span of the view begins."""
+        return self._in_source(self.view.start(offset))
+
+    def end(self, offset: int) -> int:
+        """Return the character of the source behind a span of the view that ends at `offset`."""
+        return self._in_source(self.view.end(offset))
+
+    def decoded(self, start: int, end: int) -> str:
+        """Return what `source[start:end]`, which lies within a string, stands for."""
+        text = self.source[start:end]
+        if "\\" not in text:
+            return text
+        decoded: str = json.loads(f'"{text}"')
+        return decoded
+
+    def _in_source(self, character: int) -> int:
+        if not self._escapes:
+            return character
+        return character + self._growth[bisect_left(self._escapes, character)]
+
+    def _unescaped(self) -> str:
+        """Return the texts without escapes; a quote that was escaped is no joint."""
+        apart = self.apart
+        pieces: list[str] = []
+        escapes: list[int] = []
+        growth = [0]
+        done = length = 0
+        for escape in _ESCAPE.finditer(self.source):
+            start, end = escape.span()
+            pieces += (apart[done:start], _character(escape))
+            length += start - done
+            escapes.append(length)
+            length += 1
+            growth.append(end - length)
+            done = end
+        pieces.append(apart[done:])
+        self._escapes, self._growth = escapes, growth
+        return "".join(pieces)
+
+
+def _texts_apart(source: str) -> str:
+    """Return `source`, in which no quote is escaped, with a JOINT for all that is not a part of some text."""
+    parts = source.split('"')
+    between = '"'.join(parts[::2])
+    for constant in _CONSTANTS:
+        between = between.replace(constant, _APART * len(constant))
+    parts[::2] = between.translate(_BETWEEN).split('"')
+    return _APART.join(parts)
+
+
+def _character(escape: re.Match[str]) -> str:
+    high, low, single, short = escape.groups()
+    if short is not None:
+        return _SHORT_ESCAPES.get(short, short)
+    if single is not None:
+        return chr(int(single, 16)) if single != "0000" else NUL_SHOWN
+    return chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)
