@@ -34,15 +34,40 @@ class Searcher:
     match: Match
     """Returns the match in a text that begins at the first offset and does not reach beyond the second."""
 
-    def __init__(self, pattern: bytes) -> None:
-        """Compile `pattern`; raises SearchError when RE2 refuses it, SettingsError without the extra."""
+    def __init__(self, pattern: bytes, *, behind: bytes | None = None) -> None:
+        """Compile `pattern`; raises SearchError when RE2 refuses it, SettingsError without the extra.
+
+        RE2 has no look-behind: `behind` is a pattern of the one character that must stand right before what
+        `search` finds, unless that begins the text.
+        """
         re2 = _re2()
         try:
             compiled = re2.compile(pattern, _options())
+            whole = compiled if behind is None else re2.compile(behind + pattern, _options())
         except re2.error as error:
             raise SearchError(_told(error)) from None
         self.program_size: int = compiled.programsize
-        self.search, self.match = _binding(re2, compiled) or _public(compiled)
+        search, self.match = _binding(re2, compiled) or _public(compiled)
+        if behind is not None:
+            search_behind, _ = _binding(re2, whole) or _public(whole)
+            search = _after(search_behind, self.match)
+        self.search = search
+
+
+def _after(search: Search, match: Match) -> Search:
+    """Return the search for what stands behind one character, or (`match`) at the beginning."""
+
+    def searched(text: bytes, start: int = 0) -> Span | None:
+        if start:
+            span = search(text, start - 1)
+        else:
+            span = match(text, 0, len(text))
+            if span is not None:
+                return span
+            span = search(text, 0)
+        return None if span is None else (span[0] + 1, span[1])
+
+    return searched
 
 
 def _binding(re2: Any, compiled: Any) -> tuple[Search, Match] | None:

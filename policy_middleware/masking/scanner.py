@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policy_middleware.masking.announcements import Announcements
 from policy_middleware.masking.expression import byte_class, characters, expression
-from policy_middleware.masking.linear_search import PresenceSet, Searcher
+from policy_middleware.masking.linear_search import PresenceSet, Searcher, Span
 from policy_middleware.masking.normalized import Alphabet
 from policy_middleware.masking.recognizers.recognizer import CONTEXT_CHARACTERS, Recognizer, Shape
 
@@ -165,12 +165,11 @@ class _CompiledShape:
         "_begins_apart",
         "_context",
         "_ends_apart",
-        "_finder",
-        "_first",
         "_inner",
         "_judge",
         "_recognizer",
         "_score",
+        "_search",
         "_tail",
         "announced_by",
         "longest",
@@ -190,17 +189,15 @@ class _CompiledShape:
         if shape.tail is not None:
             tail = expression(f"{shape.tail}*", alphabet.byte).source
             self._tail = Searcher(tail)
-        # RE2 has no look-behind, so the character before a match is made a part of it, but at the beginning.
-        self._first: Searcher | None = None
+        behind: bytes | None = None
         if shape.not_after:
-            before = byte_class(_EVERY_BYTE - frozenset(shape.not_after))
+            behind = byte_class(_EVERY_BYTE - frozenset(shape.not_after))
             if shape.apart:
                 source = b"(?:" + expression(f"(?:{shape.pattern}){_END_APART}", alphabet.byte).source + b")"
-                before = b"(?:" + before + rb"\b|_)"
-            self._first = Searcher(source)
-            source = before + source
-        self._finder = Searcher(source)
-        self.program_size = self._finder.program_size
+                behind = b"(?:" + behind + rb"\b|_)"
+        finder = Searcher(source, behind=behind)
+        self._search = finder.search
+        self.program_size = finder.program_size
         self.longest = head.longest
         self.prefixes = head.prefixes
         self.presence = (
@@ -218,40 +215,69 @@ class _CompiledShape:
 
     def scan(self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]) -> int:
         """Find the matches that begin before `hold`; return `hold`, or less where a match is still open."""
+        if self._tail is not None:
+            return self._scan_with_tail(data, progress, hold, final, found)
+        if self._inner:
+            self._scan_within(data, progress, hold, found)
+            return hold
+        resume, search = progress.resume, self._search
+        while (span := search(data, resume)) is not None and span[0] < hold:
+            start, end = span
+            real = self._judged(data, start, end)
+            if real is None:
+                resume = _group_behind(data, start, end)
+            else:
+                start, resume = real
+                found.append(_found((start, resume, self._recognizer, self._score)))
+        progress.resume = max(resume, hold)
+        return hold
+
+    def _scan_within(self, data: bytes, progress: _Progress, hold: int, found: list[Found]) -> None:
+        """Do what `scan` does for a shape whose matches may begin inside another one, at a later group."""
+        resume, search = progress.resume, self._search
+        # Rows of groups, each of which begins a match: one long match covers the same.
+        first = last = -1
+        while (span := search(data, resume)) is not None and span[0] < hold:
+            start, end = span
+            real = self._judged(data, start, end)
+            if real is not None:
+                begin, end = real
+                if begin < last <= first + LONGEST_MATCH:
+                    last = max(last, end)
+                    found[-1] = _found((first, last, self._recognizer, self._score))
+                else:
+                    first, last = begin, end
+                    found.append(_found((first, last, self._recognizer, self._score)))
+            resume = start + 1  # such shapes begin where a group of characters does
+        progress.resume = max(resume, hold)
+
+    def _scan_with_tail(
+        self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]
+    ) -> int:
+        """Do what `scan` does for a shape whose matches go on as long as some characters do."""
         if progress.in_tail and not self._follow_tail(data, progress, final, found):
             return progress.resume
-        search, first, tail, inner = self._finder.search, self._first, self._tail, self._inner
+        assert self._tail is not None
         resume, open_at = progress.resume, hold
         while resume < hold:
-            if first is None:
-                span = search(data, resume)
-                start = hold if span is None else span[0]
-            elif resume or (span := first.match(data, 0, len(data))) is None:
-                span = search(data, resume - 1 if resume else 0)
-                start = hold if span is None else span[0] + 1
-            else:
-                start = 0
-            if span is None or start >= hold:
+            span = self._search(data, resume)
+            if span is None or span[0] >= hold:
                 resume = hold
                 break
-            end = span[1]
-            if tail is None:
-                resume = self._judged(data, start, end, found)
-                if not resume or (inner and not data[start:end].isalnum()):
-                    resume = _GROUP(data, start, end).end()  # type: ignore[union-attr]
-                    if resume == start:
-                        resume += 1
-                continue
-            extended = tail.match(data, end, min(len(data), start + LONGEST_MATCH))
+            start, end = span
+            extended = self._tail.match(data, end, min(len(data), start + LONGEST_MATCH))
             behind = end if extended is None else extended[1]
             if behind == len(data) and behind - start < LONGEST_MATCH and not final:
                 resume = open_at = start
                 break
-            resume = self._judged(data, start, behind, found)
-            if not resume:
+            real = self._judged(data, start, behind)
+            if real is None:
                 # What is like this head goes on like this tail; trying each beginning would be quadratic.
                 resume = end
-            elif behind - start == LONGEST_MATCH:
+                continue
+            found.append(_found((*real, self._recognizer, self._score)))
+            resume = real[1]
+            if behind - start == LONGEST_MATCH:
                 progress.resume, progress.in_tail = behind, True
                 if not self._follow_tail(data, progress, final, found):
                     return progress.resume
@@ -259,32 +285,18 @@ class _CompiledShape:
         progress.resume = max(progress.resume, resume)
         return open_at
 
-    def _judged(self, data: bytes, start: int, end: int, found: list[Found]) -> int:
-        """Note the match when it is real and return where to search on; 0 when it only looks alike."""
+    def _judged(self, data: bytes, start: int, end: int) -> Span | None:
+        """Return what is real of a likeness, None when it only looks alike."""
         if self._ends_apart:
             end -= data[end - 1] == _UNDERSCORE
             if self._begins_apart:
                 start += data[start] == _UNDERSCORE
         if self._context and not self._announced(data, start):
-            return 0
-        if self._judge is not None:
-            real = self._judge(data[start:end])
-            if real is None:
-                return 0
-            end = start + real[1]
-            start += real[0]
-        if self._inner and found:
-            # Rows of groups, each of which begins a match: one long match covers the same.
-            last = found[-1]
-            if (
-                last[0] <= start < last[1] <= last[0] + LONGEST_MATCH
-                and last[2] == self._recognizer
-                and last[3] == self._score
-            ):
-                found[-1] = _found((last[0], max(last[1], end), last[2], last[3]))
-                return end
-        found.append(_found((start, end, self._recognizer, self._score)))
-        return end
+            return None
+        if self._judge is None:
+            return start, end
+        real = self._judge(data[start:end])
+        return None if real is None else (start + real[0], start + real[1])
 
     def _announced(self, data: bytes, start: int) -> bool:
         before = data[max(0, start - CONTEXT_CHARACTERS) : start].lower()
@@ -306,6 +318,12 @@ class _CompiledShape:
                 break
         progress.in_tail = False
         return True
+
+
+def _group_behind(data: bytes, start: int, end: int) -> int:
+    """Return where the next group of characters begins in a likeness."""
+    group = _GROUP(data, start, end)
+    return start + 1 if group is None else max(group.end(), start + 1)
 
 
 def _width_told(shortest: int) -> str:
