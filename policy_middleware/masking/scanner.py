@@ -70,7 +70,8 @@ class Scanner:
             if not shape.pattern.isascii():
                 own |= characters(shape.pattern)
         self.alphabet = Alphabet(own)
-        self.shapes = [_CompiledShape(number, shape, self.alphabet) for number, shape in shapes]
+        placeholders = _placeholders(recognizer.entity for recognizer in self.recognizers)
+        self.shapes = [_CompiledShape(number, shape, self.alphabet, placeholders) for number, shape in shapes]
         self._presence = PresenceSet([shape.presence for shape in self.shapes])
         self._prefixes = Searcher(b"(?:" + b"|".join(shape.prefixes for shape in self.shapes) + b")\\z")
         self._longest = max((shape.longest for shape in self.shapes), default=0)
@@ -167,6 +168,7 @@ class _CompiledShape:
         "_ends_apart",
         "_inner",
         "_judge",
+        "_placeholders",
         "_recognizer",
         "_score",
         "_search",
@@ -179,7 +181,9 @@ class _CompiledShape:
         "program_size",
     )
 
-    def __init__(self, recognizer: int, shape: Shape, alphabet: Alphabet) -> None:
+    def __init__(
+        self, recognizer: int, shape: Shape, alphabet: Alphabet, placeholders: re.Pattern[bytes]
+    ) -> None:
         pattern = f"{_BEGIN_APART}(?:{shape.pattern}){_END_APART}" if shape.apart else shape.pattern
         head = expression(pattern, alphabet.byte)
         if not 0 < head.shortest <= head.longest <= LONGEST_MATCH:
@@ -206,6 +210,7 @@ class _CompiledShape:
         self._recognizer = recognizer
         self._judge = shape.judge
         self._context = shape.context
+        self._placeholders = placeholders
         self.names = shape.names or tuple(word.decode() for word in shape.context)
         self.announced_by = shape.context[0].decode() if shape.context else ""
         self._inner = shape.inner
@@ -299,8 +304,14 @@ class _CompiledShape:
         return None if real is None else (start + real[0], start + real[1])
 
     def _announced(self, data: bytes, start: int) -> bool:
-        before = data[max(0, start - CONTEXT_CHARACTERS) : start].lower()
+        before = data[max(0, start - CONTEXT_CHARACTERS) : start]
         before = before[before.rfind(b"\0") + 1 :]
+        if not self._says_so(before):
+            return False
+        return self._says_so(self._placeholders.sub(b" ", before))
+
+    def _says_so(self, before: bytes) -> bool:
+        before = before.lower()
         return any(word in before for word in self._context)
 
     def _follow_tail(self, data: bytes, progress: _Progress, final: bool, found: list[Found]) -> bool:
@@ -318,6 +329,15 @@ class _CompiledShape:
                 break
         progress.in_tail = False
         return True
+
+
+def _placeholders(entities: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what operators write, names of entities in it, which must not announce the number behind it.
+
+    Otherwise masking again would find more. One right before a value is rather a tag of XML, which announces.
+    """
+    names = "|".join(map(re.escape, entities)).encode("ascii")
+    return re.compile(rb"(?:^[A-Z0-9_]*|<(?:%b))>(?!\Z)|(?:^[A-Z0-9_]*|%b)_[a-z2-7]{24}" % (names, names))
 
 
 def _group_behind(data: bytes, start: int, end: int) -> int:

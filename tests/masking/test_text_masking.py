@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from policy_middleware.masking import linear_search
+from policy_middleware.masking.operators.replacing import Replace
 from policy_middleware.masking.pattern_admission import custom_recognizer
 from policy_middleware.masking.recognition import RecognizerError, Span, recognize
 from policy_middleware.masking.text_masking import TextMasker
@@ -85,3 +86,27 @@ def test_searching_by_the_binding_equals_searching_by_the_module() -> None:
         found = re2.compile(rb"\bab\b").search(text, start)
 
         assert linear_search.Searcher(rb"\bab\b").search(text, start) == (found and found.span())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(415) 555-0132 4155550132",
+        "536-90-4399 or 536904399",
+        "of 943 476 5919, then 9434765919",
+    ],
+)
+def test_a_placeholder_announces_nothing_so_masking_again_changes_nothing(text: str) -> None:
+    masker = TextMasker(
+        {name: Replace(3, None) for name in ("PHONE_NUMBER", "UK_NHS", "US_PASSPORT", "US_SSN")}
+    )
+    once = masker.mask(text).text
+
+    assert once != text
+    assert masker.mask(once).text == once
+
+
+def test_a_tag_right_before_a_value_announces_it() -> None:
+    masker = TextMasker({"PHONE_NUMBER": Sign("P", 1)})
+
+    assert masker.mask("<PHONE_NUMBER>4155550132</PHONE_NUMBER>").text == "<PHONE_NUMBER>P</PHONE_NUMBER>"
