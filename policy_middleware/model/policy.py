@@ -104,6 +104,14 @@ class MaskSpec:
     fields: tuple[FieldMask, ...] = ()
     entities: tuple[EntityMask, ...] = ()
     headers: tuple[HeaderMask, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Known from the beginning, because each masked response looks up the masker that was made of its mask."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.fields, self.entities, self.headers)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def needs_key(self) -> bool:
