@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Final, Protocol
 from urllib.parse import unquote
 
@@ -12,6 +13,13 @@ from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import MASKED_HEADER
 
 Header = tuple[str, str]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token (RFC 9110 section 5.6.2); what else servers write as a name, clients read in many ways."""
+_BREAKS: Final = re.compile(r"[\r\n\0]")
+_CHARSET: Final = re.compile(r"(?:^|;)[ \t]*charset=\"?([A-Za-z0-9!#$%&'*+.^_`|~-]+)", re.IGNORECASE)
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([0-3][0-7]{2}))")
+"""How JSON, and the cookies of Python's frameworks, spell a character."""
 
 CACHE_CONTROL: Final = ("Cache-Control", "private, no-store")
 
@@ -58,6 +66,9 @@ _DELIVERED_BY_PROXY: Final = frozenset(
 _REDIRECTING: Final = frozenset({"content-location", "location", "refresh"})
 _ALL_OR_NOTHING: Final = frozenset({"set-cookie"})
 """Half a cookie would sign somebody out, or in as somebody else."""
+_NESTED_ADDRESSES: Final = 3
+"""An address is percent-encoded once more where it is the parameter of another one."""
+_PLAIN_TRANSFER: Final = frozenset({"", "chunked", "identity"})
 _PROTOCOL: Final = frozenset(
     {
         "allow",
@@ -121,11 +132,18 @@ def check_identity(headers: Iterable[Header]) -> None:
 
 def check_deliverable(headers: Iterable[Header]) -> None:
     """Raise MaskError when the body is only a part, or is not the one that will be delivered."""
-    for name, _ in headers:
-        if name.lower() == "content-range":
+    for name, value in headers:
+        lower = name.lower()
+        if _NAME.fullmatch(name) is None or _BREAKS.search(value) is not None:
+            raise MaskError("a header is malformed, and may begin another one or hide what it says")
+        if lower == "content-range":
             raise MaskError("a part of a body (Content-Range) cannot be masked")
-        if name.lower() in _DELIVERED_BY_PROXY:
-            raise MaskError(f"{name} lets the proxy deliver a file in place of the body; it cannot be masked")
+        if lower in _DELIVERED_BY_PROXY:
+            raise MaskError(
+                f"{lower} lets the proxy deliver a file in place of the body; it cannot be masked"
+            )
+        if lower == "transfer-encoding" and value.strip(" \t").lower() not in _PLAIN_TRANSFER:
+            raise MaskError("the body is encoded for its transfer (Transfer-Encoding) and cannot be masked")
 
 
 def values_of(headers: Iterable[Header], wanted: str) -> list[str]:
@@ -145,9 +163,10 @@ def masked_headers(
 
     `length` is the new Content-Length (None: none is sent), `masked` what X-Policy-Masked tells (a tally: its
     count; None: nothing is sent). Headers that the mask names are treated as it says, and others searched:
-    where something is recognised it is masked, but a cookie is left out, as is any field that spells a value
-    percent-encoded, and MaskError is raised for one in the address that a redirect leads to. A mask that only
-    names fields recognises nothing, so headers pass as they are.
+    where something is recognised it is masked, but a cookie is left out, as is any field whose name holds a
+    value or that spells one with escapes, and MaskError is raised for one in the address that a redirect
+    leads to. A Content-Type with a value in its parameters keeps only its charset. A mask that only names
+    fields recognises nothing, so headers pass as they are.
     """
     kept: list[Header] = []
     for name, value in headers:
@@ -157,6 +176,8 @@ def masked_headers(
         shown: str | None = value
         if lower in masker.named_headers:
             shown = _as_named(lower, value, masker, rules)
+        elif rules.has_texts and lower == "content-type":
+            shown = _content_type(value, rules)
         elif rules.has_texts and not _is_of_the_protocol(lower):
             shown = _searched(lower, value, rules)
         if shown is not None:
@@ -181,18 +202,54 @@ def _as_named(name: str, value: str, masker: HeaderMasker, rules: BodyRules) -> 
 def _searched(name: str, value: str, rules: BodyRules) -> str | None:
     """Return what may leave of a value, None for nothing."""
     text = _as_utf8(value)
-    plain = unquote(text) if "%" in text else text
-    (shown,), found = rules.looked_at([text])
-    in_plain = found if plain == text else rules.looked_at([plain])[1]
-    if not found and not in_plain:
+    (_, shown), found = rules.looked_at([name, text])
+    escaped = rules.looked_at(list(_readings(text)))[1]
+    if not found and not escaped:
         return value
     if name in _REDIRECTING:
         raise MaskError(f"{name} leads to an address that holds a value to be masked")
-    rules.tally.found(found or in_plain)
+    rules.tally.found(found or escaped)
+    if rules.is_masked(name):
+        rules.tally.place("header name")  # which one would tell the value
+        return None
     rules.tally.place(f"header {name}")
-    if name in _ALL_OR_NOTHING or not found:
+    if name in _ALL_OR_NOTHING or any(map(rules.is_masked, _readings(shown))):
         return None
     return _one_line(shown)
+
+
+def _content_type(value: str, rules: BodyRules) -> str:
+    """Return a Content-Type without its parameters when one of them holds a value; the charset stays."""
+    text = _as_utf8(value)
+    found = rules.looked_at([text, *_readings(text)])[1]
+    if not found:
+        return value
+    essence, _, parameters = value.partition(";")
+    charset = _CHARSET.search(parameters)
+    kept = essence.strip(" \t") + (f"; charset={charset[1]}" if charset else "")
+    if rules.is_masked(kept):
+        raise MaskError("the Content-Type itself holds a value to be masked")
+    rules.tally.found(found)
+    rules.tally.place("header content-type")
+    return kept
+
+
+def _readings(text: str) -> Iterator[str]:
+    """Yield what a reader makes of escapes in a text: those of cookies and JSON, then percent-encoding."""
+    if "\\" in text:
+        # JSON spells what is beyond 16 bits as two characters.
+        pairs = _ESCAPE.sub(_character, text).encode("utf-16", "surrogatepass")
+        text = _as_utf8(pairs.decode("utf-16", "replace"))
+        yield text
+    for _ in range(_NESTED_ADDRESSES):
+        if "%" not in text:
+            return
+        text = unquote(text)
+        yield text
+
+
+def _character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16) if escape[1] else int(escape[2], 8))
 
 
 def _as_utf8(value: str) -> str:

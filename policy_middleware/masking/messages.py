@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from policy_middleware.masking.bodies.binary import mask_cbor, mask_msgpack
@@ -92,6 +92,11 @@ class MessageMask:
         """Return what has been masked so far."""
         return MaskReport.of(self._rules.tally, streamed=True)
 
+    def abandon(self) -> MaskReport:
+        """Return what was masked on a socket whose application failed; what is held back is dropped."""
+        self._drop("the socket was abandoned")
+        return MaskReport.of(self._rules.tally, streamed=True, complete=False)
+
     def _check_size(self, size: int) -> None:
         if size > self._max_message:
             raise MaskError(
@@ -99,9 +104,12 @@ class MessageMask:
             )
 
     def _failing_closed(self) -> AbstractContextManager[None]:
-        return failing_closed(self._forget)
+        return failing_closed(self._drop)
 
-    def _forget(self, problem: str) -> None:
+    def _drop(self, problem: str) -> None:
+        """Forget every original text, once what has been masked is counted."""
+        with suppress(Exception):  # what it is worth is known already
+            self._deltas.close()
         self._problem = problem
         self._deltas = DeltaMask(self._rules)
 

@@ -16,15 +16,18 @@ class MaskReport:
     entities: Mapping[str, int] = field(default_factory=dict)
     paths: Mapping[str, int] = field(default_factory=dict)
     streamed: bool = False
+    complete: bool = True
+    """False when the client left, or the server stopped, before the end."""
 
     def members(self) -> dict[str, object]:
         """Return what a record of the response says."""
         found = {"entities": dict(self.entities)} if self.entities else {}
         places = {"paths": dict(self.paths)} if self.paths else {}
         streamed = {"streamed": True} if self.streamed else {}
-        return {"count": self.count, **found, **places, **streamed}
+        ending: dict[str, object] = {} if self.complete else {"complete": False}
+        return {"count": self.count, **found, **places, **streamed, **ending}
 
     @classmethod
-    def of(cls, tally: Tally, *, streamed: bool) -> MaskReport:
+    def of(cls, tally: Tally, *, streamed: bool, complete: bool = True) -> MaskReport:
         """Return what a tally holds by now."""
-        return cls(tally.count, dict(tally.entities), dict(tally.paths), streamed)
+        return cls(tally.count, dict(tally.entities), dict(tally.paths), streamed, complete)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +31,8 @@ _BODILESS: Final = frozenset({204, 205})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ALWAYS_STREAMED: Final = frozenset({Kind.EVENTS, Kind.NDJSON})
 _OF_THE_BODY: Final = frozenset({"content-language", "content-type"})
+_COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""How gzip and zstd begin: in a charset of single bytes they would pass for text without anything in it."""
 _REFUSED_STATUSES: Final = {
     206: "a part of a body (206) cannot be masked",
     226: "a difference between two bodies (226) cannot be masked",
@@ -86,8 +88,8 @@ class ResponseMask:
 
     Each raises MaskError when the response cannot be masked; then nothing more of it may leave, and every
     later call raises again. A response that had begun to leave is to be broken off so that the client sees
-    that its end is missing. When the handler fails or the client goes, do not call `close`: what is held back
-    may be half a value.
+    that its end is missing. When the handler fails or the client goes, call `abandon` and not `close`: what
+    is held back may be half a value.
 
     Event streams, NDJSON and plain text of undeclared length are streamed. Bodies of HEAD, 204 and 205 are
     discarded, as is the body of a redirect that is not JSON (the page that frameworks add for people). An
@@ -97,6 +99,7 @@ class ResponseMask:
     __slots__ = (
         "_chunks",
         "_discards",
+        "_has_head",
         "_headers",
         "_masker",
         "_max_body",
@@ -122,6 +125,7 @@ class ResponseMask:
         self._method = method
         self._headers: Sequence[Header] = ()
         self._status = 0
+        self._has_head = False
         self._forget("the response ended before it started")
 
     def like_get(self) -> ResponseMask:
@@ -162,6 +166,7 @@ class ResponseMask:
         self._check()
         with self._failing_closed():
             headers = masked_headers(self._headers, self._masker, self._rules, length=None, masked="stream")
+            self._has_head = True
             return MaskedHead(self._status, headers)
         raise self._failed()
 
@@ -183,6 +188,15 @@ class ResponseMask:
             self._forget("the response has already been masked")
             return response
         raise self._failed()
+
+    def abandon(self) -> MaskReport:
+        """Return what was masked in a response that has no end; what is held back of it is dropped."""
+        self._drop("the response was abandoned")
+        return self.report(complete=False)
+
+    def report(self, *, complete: bool = True) -> MaskReport:
+        """Return what was masked so far."""
+        return MaskReport.of(self._rules.tally, streamed=self._has_head, complete=complete)
 
     def _fed(self, chunk: bytes) -> bytes:
         if self._discards or not chunk:
@@ -225,6 +239,8 @@ class ResponseMask:
             body = decode(body, codings, limit=self._max_body)
         if not body:
             return b""
+        if body.startswith(_COMPRESSED):
+            raise MaskError("the body is compressed, and no Content-Encoding says so")
         media = self._media_type()
         if media.kind is Kind.JSON and media.charset == UTF8:
             masked = self._masker.mask_json(body)
@@ -236,7 +252,14 @@ class ResponseMask:
         return mask_body(body, media, self._rules)
 
     def _failing_closed(self) -> AbstractContextManager[None]:
-        return failing_closed(self._forget)
+        return failing_closed(self._drop)
+
+    def _drop(self, problem: str) -> None:
+        """Forget every original byte, once what has been masked is counted."""
+        if self._stream is not None:
+            with suppress(Exception):  # what it is worth is known already
+                self._stream.close()
+        self._forget(problem)
 
     def _check(self) -> None:
         if self._problem is not None:
