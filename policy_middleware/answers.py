@@ -154,11 +154,18 @@ class Answers:
         spec = decision.obligations.mask
         if spec is None:
             raise AssertionError("a mask decision carries a mask")
-        record, tenant = self._enforcer.decision_log.event, context.tenant
+        tenant = context.tenant
+        is_recorded = False
 
-        def refuse(error: MaskError) -> Response:
+        def record(event: str, members: dict[str, object]) -> None:
+            nonlocal is_recorded
+            if not is_recorded:
+                is_recorded = True
+                self._enforcer.decision_log.event(event, decision.decision_id, members, tenant)
+
+        def refuse(error: MaskError, left: MaskReport | None = None, /) -> Response:
             log.error("response withheld, decision %s: %s", decision.decision_id, error)
-            record("mask_failed", decision.decision_id, {"error": str(error)}, tenant)
+            record("mask_failed", {"error": str(error), **({} if left is None else left.members())})
             return problem(
                 ProblemType.MASK_FAILED,
                 "The response has to be masked and could not be.",
@@ -166,7 +173,7 @@ class Answers:
             )
 
         def masked(report: MaskReport) -> None:
-            record("masked", decision.decision_id, report.members(), tenant)
+            record("masked", report.members())
 
         try:
             mask = ResponseMask(

@@ -105,20 +105,28 @@ class Proceed:
     headers: Headers = ()
 
 
+class Refuse(Protocol):
+    """Records that a response cannot be masked, and returns the answer in its place."""
+
+    def __call__(self, error: MaskError, left: MaskReport | None = None, /) -> Response:
+        """Refuse a response; `left` is what was masked in the part of it that has left."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProceedMasked:
     """Run the handler and pass its response through `mask`; on MaskError send `refuse(error)` instead.
 
     Where a part of the response has left already, call `refuse` all the same, for it is told and recorded,
-    and raise BrokenOff to the server.
+    and raise BrokenOff to the server. However a response ends, call one of `refuse` and `masked`: the first
+    call is recorded, later ones are not.
     """
 
     decision: PolicyDecision
     headers: Headers
     mask: ResponseMask
-    refuse: Callable[[MaskError], Response]
+    refuse: Refuse
     masked: Callable[[MaskReport], None]
-    """To be called with what was masked once the response is complete."""
+    """To be called with what was masked once the response is complete, or nobody is left to get it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,23 @@ Write = Callable[[bytes], object]
 FILE_WRAPPER: Final = "wsgi.file_wrapper"
 """Where the server offers to send a file by its descriptor (PEP 3333)."""
 
+_PAST_THE_BODY: Final = frozenset(
+    {
+        FILE_WRAPPER,
+        "HTTP_UPGRADE",
+        "eventlet.input",
+        "gunicorn.socket",
+        "werkzeug.socket",
+        "wsgi.websocket",
+    }
+)
+"""Where servers offer a file to be sent by its descriptor, or the socket itself, from which WebSockets of
+Flask-Sock and others are made: what leaves there never comes by the mask."""
+
 DECIDED: Final = "policy_middleware.decided"
 """Environ key: the enforcers that have decided on this request, each with its mode and what it decided on."""
+
+_RAISED: Final = "the application raised before its response was complete"
 
 _NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -145,9 +160,8 @@ def mark_decided(environ: WSGIEnvironment, gate: Gate) -> None:
 @lru_cache(maxsize=32)
 def unmaskable_variables(method: str) -> frozenset[str]:
     """Return the environ keys that a handler must not see when its response is masked."""
-    headers = {header_variable(name) for name in stripped_request_headers(method)}
-    # A file handed to the server by descriptor would never come by the mask.
-    return frozenset(headers | {FILE_WRAPPER})
+    headers = frozenset(header_variable(name) for name in stripped_request_headers(method))
+    return headers | _PAST_THE_BODY
 
 
 def without_unmaskable(environ: WSGIEnvironment, method: str) -> WSGIEnvironment:
@@ -187,10 +201,14 @@ def masked_answer(
 ) -> Iterable[bytes]:
     """Run the application and answer with its response masked: at once, or while it is made.
 
-    What the application raises goes on to the server; where nothing has been sent yet, nothing of it is.
+    What the application raises goes on to the server, after a refusal where nothing has been sent yet.
     """
     collected = Collected(step, environ, start_response)
-    return collected.answer(app(environ, collected.start_response))
+    try:
+        body = app(environ, collected.start_response)
+    except Exception as error:  # noqa: BLE001 -- goes on to the server
+        return collected.refused(error)
+    return collected.answer(body)
 
 
 class Collected:
@@ -219,7 +237,7 @@ class Collected:
         self._started = True
         self._error = None
         try:
-            self._step.mask.open(int(status[:3]), headers)
+            self._step.mask.open(_status_code(status), headers)
         except MaskError as error:
             self._error = error
         return self._written
@@ -237,6 +255,9 @@ class Collected:
                     return _MaskedStream(self, body, masked, chunks)
                 if self._is_lost():
                     break
+        except Exception as error:  # noqa: BLE001 -- goes on to the server
+            close_body(body)
+            return self.refused(error)
         except BaseException:
             close_body(body)
             raise
@@ -244,6 +265,28 @@ class Collected:
             return _MaskedStream(self, body, b"", iter(()))
         close_body(body)
         return self._whole()
+
+    def refused(self, raised: Exception) -> Iterable[bytes]:
+        """Return a refusal in place of the response of an application that raised, and then its error."""
+        problem = MaskError(_RAISED)
+        if self._write is not None:
+            self._step.refuse(problem, self._step.mask.report())
+            raise raised
+        # Debuggers and servers outside answer an error with pages nobody masks, unless they see an answer.
+        return _answered_and_raised(
+            send(self._step.refuse(problem), self._environ, self._start_response), raised
+        )
+
+    def abandon(self) -> None:
+        """Record what was masked for a client that left; of a stream that has ended that is known already."""
+        self._step.masked(self._step.mask.abandon())
+
+    def watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the chunks of an application; an error of its own goes on once it is recorded."""
+        try:
+            yield from chunks
+        except Exception as error:  # noqa: BLE001 -- it goes on
+            self.refused(error)
 
     def following(self, chunk: bytes) -> bytes:
         """Return what may leave after a further chunk of a stream; raises BrokenOff."""
@@ -293,7 +336,7 @@ class Collected:
 
     def _check_unbroken(self) -> None:
         if self._error is not None:
-            self._step.refuse(self._error)
+            self._step.refuse(self._error, self._step.mask.report())
             raise BrokenOff
 
     def _whole(self) -> list[bytes]:
@@ -316,6 +359,7 @@ class _MaskedStream:
         self, collected: Collected, body: Iterable[bytes], first: bytes, chunks: Iterator[bytes]
     ) -> None:
         self._body = body
+        self._collected = collected
         self._parts = _parts(collected, first, chunks)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -323,19 +367,34 @@ class _MaskedStream:
 
     def close(self) -> None:
         """Close what the application returned; what is held back is dropped."""
-        close_body(self._body)
+        try:
+            close_body(self._body)
+        finally:
+            self._collected.abandon()
 
 
 def _parts(collected: Collected, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
-    for chunk in chunks:
+    for chunk in collected.watched(chunks):
         masked = collected.following(chunk)
         if masked:
             yield masked
     rest = collected.rest()
     if rest:
         yield rest
+
+
+def _answered_and_raised(answer: list[bytes], error: Exception) -> Iterator[bytes]:
+    yield from answer
+    raise error
+
+
+def _status_code(status: str) -> int:
+    try:
+        return int(status[:3])
+    except ValueError:
+        return 0  # which no response has
 
 
 def close_body(body: Iterable[bytes]) -> None:

@@ -108,7 +108,7 @@ class PolicyMiddleware:
         response: HttpResponseBase = self.get_response(request)
         self._settle(request, response, passage)
         if isinstance(passage.final, ProceedMasked):
-            mask(passage.final, response, by_asgi=is_asgi(request))
+            mask(passage.final, response, request)
         if passage.taken:
             give_back(request, passage.taken)
         return response
@@ -124,7 +124,7 @@ class PolicyMiddleware:
         response: HttpResponseBase = await self.get_response(request)
         self._settle(request, response, passage)
         if isinstance(passage.final, ProceedMasked):
-            await mask_async(passage.final, response)
+            await mask_async(passage.final, response, request)
         if passage.taken:
             give_back(request, passage.taken)
         return response

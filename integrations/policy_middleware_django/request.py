@@ -123,6 +123,11 @@ def give_back(request: HttpRequest, taken: Mapping[str, object]) -> None:
     request.__dict__.pop("headers", None)
 
 
+def close_input(request: HttpRequest) -> None:
+    """Close what the body of a request that came by ASGI is read from, perhaps a file."""
+    request._stream.close()
+
+
 def keep_form(request: HttpRequest, limit: int) -> None:
     """Read a short multipart body before anybody parses it: parsing leaves nothing to bind an approval to."""
     if request.content_type == "multipart/form-data" and request.META.get("CONTENT_LENGTH"):

@@ -54,10 +54,16 @@ class Passage:
 
     def run(self, app: WSGIApplication) -> Iterable[bytes]:
         """Call the app and return what it returned, unless the decision demands something else."""
-        body = app(self._environ, self.start_response)
-        if not self._started:
-            # A middleware between here and Flask starts its response only when it is iterated.
-            body = _begun(body)
+        try:
+            body = app(self._environ, self.start_response)
+            if not self._started:
+                # A middleware between here and Flask starts its response only when it is iterated.
+                body = _begun(body)
+        except Exception as error:
+            if not isinstance(self.final, ProceedMasked):
+                raise
+            self._environ.update(self.taken)
+            return self._collects(self.final).refused(error)
         return body if isinstance(self.final, Proceed) else self._replaced(body)
 
     def start_response(self, status: str, headers: list[tuple[str, str]], *exc_info: ExcInfo) -> Write:
@@ -67,14 +73,17 @@ class Passage:
             self.final = self._undecided(self._environ) if status.startswith("2") else Proceed(None)
         final = self.final
         if isinstance(final, ProceedMasked):
-            if self._collected is None:
-                self._collected = Collected(final, self._environ, self._start_response)
-            return self._collected.start_response(status, headers, *exc_info)
+            return self._collects(final).start_response(status, headers, *exc_info)
         if isinstance(final, Respond):
             return _discard
         if self.denied_page is not None:
             status, headers = _page(self.denied_page, headers)
         return self._start_response(status, [*headers, *final.headers], *exc_info)
+
+    def _collects(self, step: ProceedMasked) -> Collected:
+        if self._collected is None:
+            self._collected = Collected(step, self._environ, self._start_response)
+        return self._collected
 
     def _replaced(self, body: Iterable[bytes]) -> Iterable[bytes]:
         final, collected = self.final, self._collected

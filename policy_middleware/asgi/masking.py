@@ -12,12 +12,13 @@ from policy_middleware.asgi.protocol import (
     RESPONSE_START,
     Message,
     RawHeaders,
+    Receive,
     Scope,
     Send,
     raw_headers,
     text_headers,
 )
-from policy_middleware.asgi.workers import run_in_worker
+from policy_middleware.asgi.workers import new_lock, run_in_worker
 from policy_middleware.masking import BrokenOff, MaskedResponse, stripped_request_headers
 from policy_middleware.model.errors import MaskError
 from policy_middleware.steps import ProceedMasked
@@ -52,17 +53,21 @@ def masked_scope(scope: Scope) -> Scope:
 
 
 class MaskingResponse:
-    """The `send` of one masked request; nothing is sent that has not been masked."""
+    """The `send` of one masked request, which tasks of the application may share.
+
+    Nothing is sent that has not been masked.
+    """
 
     __slots__ = (
         "_broken",
+        "_client_left",
         "_headers",
         "_leaving",
+        "_lock",
         "_scope",
         "_send",
         "_settled",
         "_size",
-        "_started",
         "_step",
         "_verify",
     )
@@ -75,8 +80,9 @@ class MaskingResponse:
         self._send = send
         self._headers = headers
         self._verify = verify
+        self._lock = new_lock()
         self._size = 0
-        self._started = False
+        self._client_left = False
         self._leaving = False
         """True when status and headers of a stream have been sent."""
         self._settled = False
@@ -84,34 +90,46 @@ class MaskingResponse:
 
     async def __call__(self, message: Message) -> None:
         """Take a message of the handler."""
-        if self._broken:
-            raise CutOff("the response was broken off by the policy middleware")
-        if self._settled:
-            await discard(message)
-            return
-        try:
-            await self._take(message)
-        except MaskError as error:
-            await self._refuse(error)
-        else:
-            return
+        async with self._lock:
+            if not self._settled:
+                try:
+                    await self._take(message)
+                except MaskError as error:
+                    await self._refuse(error)
+                else:
+                    return
         if self._broken:
             raise CutOff("the response was broken off by the policy middleware")
         await discard(message)
 
+    def watched(self, receive: Receive) -> Receive:
+        """Return the handler's `receive`, by which it is learnt that the client has left."""
+
+        async def watched() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self._client_left = True
+            return message
+
+        return watched
+
     async def complete(self) -> None:
-        """See to a response that was begun and never ended; to be called when the application returned.
+        """See to a response that never ended; to be called when the application returned.
 
         Raises BrokenOff for one of which a part has left.
         """
-        if self._started and not self._settled:
-            await self._refuse(MaskError("the application did not finish its response"))
+        await self._end(MaskError("the application did not finish its response"))
         self.check_unbroken()
 
     async def fail(self) -> None:
         """Refuse the response of an application that raised; to be called before the error goes on."""
+        await self._end(MaskError("the application raised before its response was complete"))
+
+    def abandon(self) -> None:
+        """Record what was masked for a client that left before the end."""
         if not self._settled:
-            await self._refuse(MaskError("the application raised before its response was complete"))
+            self._settled = True
+            self._step.masked(self._step.mask.abandon())
 
     def check_unbroken(self) -> None:
         """Raise BrokenOff when a part of the response has left, and the rest must not."""
@@ -122,6 +140,13 @@ class MaskingResponse:
     def has_begun_to_leave(self) -> bool:
         """True when nothing else can be answered any more."""
         return self._leaving
+
+    async def _end(self, error: MaskError) -> None:
+        async with self._lock:
+            if self._client_left:
+                self.abandon()
+            if not self._settled:
+                await self._refuse(error)
 
     async def _take(self, message: Message) -> None:
         kind = message["type"]
@@ -136,13 +161,12 @@ class MaskingResponse:
     async def _open(self, message: Message) -> None:
         if self._leaving:
             raise MaskError("the application started a second response")
-        self._started = True
         status: int = message["status"]
         if self._verify is not None:
             refusal = self._verify(self._scope, status)
             if refusal is not None:
                 self._settled = True
-                await send_answer(refusal, self._scope, self._send)
+                await send_answer(refusal, self._scope, self._deliver)
                 return
         self._step.mask.open(status, text_headers(message.get("headers", ())))
 
@@ -162,12 +186,12 @@ class MaskingResponse:
             await self._send_head(head.status, head.headers)
         if more:
             if masked:
-                await self._send({"type": RESPONSE_BODY, "body": masked, "more_body": True})
+                await self._deliver({"type": RESPONSE_BODY, "body": masked, "more_body": True})
             return
         rest = mask.close()
         self._settled = True
         self._step.masked(rest.report)
-        await self._send({"type": RESPONSE_BODY, "body": masked + rest.body})
+        await self._deliver({"type": RESPONSE_BODY, "body": masked + rest.body})
 
     async def _finish(self) -> None:
         mask = self._step.mask
@@ -177,16 +201,23 @@ class MaskingResponse:
         self._settled = True
         self._step.masked(masked.report)
         await self._send_head(masked.status, masked.headers)
-        await self._send({"type": RESPONSE_BODY, "body": masked.body})
+        await self._deliver({"type": RESPONSE_BODY, "body": masked.body})
 
     async def _send_head(self, status: int, headers: list[tuple[str, str]]) -> None:
         lines = raw_headers(tuple(headers)) + self._headers
-        await self._send({"type": RESPONSE_START, "status": status, "headers": lines})
+        await self._deliver({"type": RESPONSE_START, "status": status, "headers": lines})
+
+    async def _deliver(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:  # what servers raise for a client that is gone (ASGI 2.4)
+            self._client_left = True
+            raise
 
     async def _refuse(self, error: MaskError) -> None:
         self._settled = True
-        refusal = self._step.refuse(error)
         if self._leaving:
             self._broken = True
+            self._step.refuse(error, self._step.mask.report())
         else:
-            await send_answer(refusal, self._scope, self._send)
+            await send_answer(self._step.refuse(error), self._scope, self._deliver)

@@ -64,15 +64,20 @@ class MaskingSocket:
         """See to what is left when the application has returned."""
         if self._denial is not None:
             await self._denial.complete()
-        elif self._accepted and not self._closed:
+            return
+        if self._accepted and not self._closed:
             # An application may leave the closing to its server; most do when the client has gone.
             with suppress(CutOff, OSError):
                 await self({"type": "websocket.close", "code": 1000})
-
-    def record(self) -> None:
-        """Record, once, what was masked on a socket that was open."""
         if self._accepted and not self._refused:
             self._step.masked(self._messages.report())
+
+    def abandon(self) -> None:
+        """Record what was masked on the socket of an application that raised."""
+        if self._denial is not None:
+            self._denial.abandon()
+        elif self._accepted and not self._refused:
+            self._step.masked(self._messages.abandon())
 
     async def _take(self, kind: str, message: Message) -> None:
         if kind == "websocket.accept":
@@ -96,7 +101,9 @@ class MaskingSocket:
             self._scope.get("subprotocols", ()),
         )
         self._accepted = True
-        await self._send({**message, "headers": raw_headers(tuple(headers)) + self._headers})
+        lines = raw_headers(tuple(headers)) + self._headers
+        subprotocol = message.get("subprotocol")
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": lines})
 
     async def _pass(self, message: Message) -> None:
         text, data = message.get("text"), message.get("bytes")
@@ -130,7 +137,7 @@ class MaskingSocket:
 
     async def _refuse(self, error: MaskError) -> None:
         self._refused = True
-        refusal = self._step.refuse(error)
+        refusal = self._step.refuse(error, self._messages.report() if self._accepted else None)
         if self._closed:
             return
         if self._accepted:

@@ -157,7 +157,7 @@ class PolicyMiddleware:
         scope = masked_scope(scope)
         masking = MaskingResponse(step, scope, send, raw_headers(step.headers), verify)
         try:
-            await self.app(scope, receive, masking)
+            await self.app(scope, masking.watched(receive), masking)
         except PolicyRefusal:
             if not masking.has_begun_to_leave:
                 raise
@@ -168,6 +168,9 @@ class PolicyMiddleware:
             if not was_cut_off(error):
                 await masking.fail()
                 raise
+        except BaseException:  # servers cancel a request whose client has left
+            masking.abandon()
+            raise
         await masking.complete()
 
     async def _run_masked_socket(
@@ -178,8 +181,9 @@ class PolicyMiddleware:
         try:
             await self.app(scope, receive, masking)
             await masking.complete()
-        finally:
-            masking.record()
+        except BaseException:
+            masking.abandon()
+            raise
 
     def _verified(
         self,

@@ -17,7 +17,7 @@ from django.db import connection
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.test import Client, RequestFactory
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -376,7 +376,10 @@ def test_a_file_is_masked_or_refused_and_never_handed_to_the_server(
     assert file.closed
 
 
-def test_an_exception_of_a_stream_that_is_masked_is_an_error_page(enforcer: PolicyEnforcer) -> None:
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_exception_of_a_stream_that_is_masked_is_no_page_of_django(
+    enforcer: PolicyEnforcer, caplog: pytest.LogCaptureFixture, debug: bool
+) -> None:
     def parts() -> Iterator[bytes]:
         yield SECRET
         raise ValueError("bea@example.com")
@@ -385,9 +388,45 @@ def test_an_exception_of_a_stream_that_is_masked_is_an_error_page(enforcer: Poli
     view = path(
         "docs/<int:id>", lambda request, **_: StreamingHttpResponse(parts(), content_type="application/json")
     )
-    with project(enforcer, [view]):
+    with project(enforcer, [view]), override_settings(DEBUG=debug):
         response = get()
-    assert (response.status_code, b"bea@" in response.content) == (500, False)
+    assert (response.status_code, b"bea@" in response.getvalue()) == (502, False)
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert told.name == "policy_middleware"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_file_set_aside_for_the_server_is_not_sent_in_place_of_the_masked_content(
+    enforcer: PolicyEnforcer, asynchronous: bool
+) -> None:
+    def view(request: HttpRequest, **parameters: Any) -> HttpResponse:
+        response = JsonResponse({"email": "bea@example.com"})
+        response.file_to_stream = io.BytesIO(SECRET)
+        return response
+
+    enforcer.publish("acme", MASK_ALL)
+    with project(enforcer, [path("docs/<int:id>", view)]):
+        response = async_to_sync(aget)() if asynchronous else get()
+    assert (response.status_code, response.file_to_stream) == (200, None)
+    assert b"bea@" not in response.content
+
+
+class OfItsOwn(HttpResponse):
+    """A response that gives servers something else than its content."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([SECRET])
+
+
+@pytest.mark.parametrize("policy", [MASK_ALL, ALLOW_ALL])
+def test_a_response_that_iterates_in_a_way_of_its_own_leaves_only_where_nothing_is_masked(
+    enforcer: PolicyEnforcer, policy: dict[str, object]
+) -> None:
+    enforcer.publish("acme", policy)
+    with project(enforcer, [path("docs/<int:id>", lambda request, **_: OfItsOwn(content_type="text/plain"))]):
+        response = get()
+    seen = b"".join(response)
+    assert (response.status_code, b"bea@" in seen) == ((500, False) if policy is MASK_ALL else (200, True))
 
 
 def test_a_view_does_not_see_what_leads_to_unmaskable_answers_and_a_compressor_outside_does(

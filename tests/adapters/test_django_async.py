@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import threading
+import warnings
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
 from policy_middleware.enforcer import PolicyEnforcer
+from policy_middleware.masking import BrokenOff
 from policy_middleware.model.errors import StoreUnavailable
 from policy_middleware_django.request import DjangoView, read_body
 
+from .asgi_calls import Exchange, http_scope
 from .asgi_policies import DENY_ALL, only
 from .django_calls import HEADERS, aget, project
 
@@ -205,6 +210,42 @@ def test_own_pages_are_served_asynchronously_too(enforcer: PolicyEnforcer) -> No
         parked = async_to_sync(aget)(method="POST", data=b"body")
         status = async_to_sync(aget)(parked.headers["Location"])
     assert (parked.status_code, status.status_code) == (202, 200)
+
+
+class Waiting(Exchange):
+    """An exchange whose client stays until the answer is complete or broken off."""
+
+    async def receive(self) -> Any:
+        return self.coming.pop(0) if self.coming else await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("kind", ["file", "iterator"])
+def test_a_stream_that_is_broken_off_leaves_no_file_open(enforcer: PolicyEnforcer, kind: str) -> None:
+    enforcer.publish("acme", only("mask", {}, mask={"entities": {"EMAIL_ADDRESS": "replace"}}))
+    file = io.BytesIO(b"fine\n" * 2000 + b"\xff bea@example.com")
+    requests: list[Any] = []
+
+    async def view(request: HttpRequest, **parameters: Any) -> StreamingHttpResponse:
+        requests.append(request)
+        if kind == "file":
+            response: StreamingHttpResponse = FileResponse(file, content_type="text/plain")
+            del response.headers["Content-Length"]
+            return response
+        return StreamingHttpResponse(file, content_type="text/plain")
+
+    async def converse() -> None:
+        exchange = Waiting()
+        with warnings.catch_warnings():  # Django's, of files that are served asynchronously
+            warnings.simplefilter("ignore")
+            with pytest.raises(BrokenOff):
+                await ASGIHandler()(http_scope("/docs/7"), exchange.receive, exchange.send)
+        assert b"bea@" not in exchange.body
+        assert exchange.body.startswith(b"fine")
+
+    with project(enforcer, [path("docs/<int:id>", view)]):
+        asyncio.run(converse())
+    assert file.closed
+    assert requests[0]._stream.closed
 
 
 def asgi_request(body: bytes, headers: list[tuple[bytes, bytes]]) -> ASGIRequest:

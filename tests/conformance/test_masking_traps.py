@@ -72,8 +72,6 @@ def test_a_head_of_a_trap_says_nothing(build: Build, name: str) -> None:
     assert answer.body == b""
 
 
-# Django leaves the temporary file of a request body open when its response cannot be sent to the end.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_stream_that_cannot_be_masked_to_its_end_is_broken_off(
     build: Build, records: Records, name: str
