@@ -240,7 +240,9 @@ async def _begin_async(step: ProceedMasked, response: StreamingHttpResponse, req
     _put_head(response, step)
 
     def close() -> None:
-        response.close()
+        # Under ASGI Django leaves open what it fails to send to the end, and the body of the request.
+        if not response.closed:
+            response.close()
         close_input(request)
 
     response.streaming_content = _LeavingPartsAsync(step, _following_async(step, first, chunks, close))
@@ -253,9 +255,9 @@ async def _following_async(
     close: Callable[[], None],
 ) -> AsyncIterator[bytes]:
     """Yield a masked stream; for what cannot be masked it calls `close` and raises BrokenOff."""
-    for masked in filter(None, first):
-        yield masked
     try:
+        for masked in filter(None, first):
+            yield masked
         async for chunk in chunks:
             shown = await _fed(step.mask, chunk)
             if shown:
@@ -263,12 +265,15 @@ async def _following_async(
         rest = step.mask.close()
     except MaskError as error:
         step.refuse(error, step.mask.report())
+    except BaseException:  # the client has left, or the server stops
+        step.masked(step.mask.abandon())
+        await sync_to_async(close, thread_sensitive=True)()
+        raise
     else:
         step.masked(rest.report)
         if rest.body:
             yield rest.body
         return
-    # Under ASGI Django leaves a response that it fails to send to the end, and its request's body, open.
     await sync_to_async(close, thread_sensitive=True)()
     raise BrokenOff
 

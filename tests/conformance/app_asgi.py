@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from policy_middleware.asgi import PolicyMiddleware
 
@@ -31,7 +31,7 @@ from .harness import (
     document,
 )
 from .sockets import SOCKETS
-from .traps import EVERY
+from .traps import EVERY, Trap
 
 
 @dataclass
@@ -175,7 +175,12 @@ class _Exchange:
     async def trap(self, connection: _Connection, name: str) -> None:
         trap = EVERY[name]
         self.journal.append(f"trap {name}")
+        if trap.way is not None:
+            await WAYS[trap.way](connection, trap)
+            return
         headers = dict(trap.headers)
+        for cookie, value in trap.cookies.items():
+            headers["set-cookie"] = f'{cookie}="{value}"'
         if not trap.streamed:
             headers["content-length"] = str(sum(map(len, trap.parts)))
         await connection.start(trap.status, None, headers)
@@ -260,6 +265,112 @@ class _Connection:
         shown = b"" if self.scope["method"] == "HEAD" else body
         await self.send({"type": "http.response.body", "body": shown})
 
+    async def parts(self, trap: Trap, status: int | None = None) -> None:
+        """Send the whole of a trap."""
+        await self.start(status or trap.status, None, trap.headers)
+        for part in trap.parts:
+            await self.send({"type": "http.response.body", "body": part, "more_body": True})
+        await self.send({"type": "http.response.body"})
+
+
+async def _hinting(connection: _Connection, trap: Trap) -> None:
+    links = [b"</u?m=" + SECRET + b">; rel=preload"]
+    await connection.send({"type": "http.response.early_hint", "links": links})
+    await connection.parts(trap)
+
+
+async def _pushing(connection: _Connection, trap: Trap) -> None:
+    await connection.send({"type": "http.response.push", "path": f"/{SECRET.decode()}", "headers": []})
+    await connection.parts(trap)
+
+
+async def _debugging(connection: _Connection, trap: Trap) -> None:
+    await connection.send({"type": "http.response.debug", "info": {"user": SECRET}})
+    await connection.parts(trap)
+
+
+async def _inventing(connection: _Connection, trap: Trap) -> None:
+    await connection.send({"type": "http.response.future", "body": SECRET})
+    await connection.parts(trap)
+
+
+async def _trailing(connection: _Connection, trap: Trap) -> None:
+    lines = [(name.encode(), value.encode()) for name, value in trap.headers.items()]
+    start = {"type": "http.response.start", "status": 200, "headers": lines, "trailers": True}
+    await connection.send(start)
+    for part in trap.parts:
+        await connection.send({"type": "http.response.body", "body": part, "more_body": True})
+    await connection.send({"type": "http.response.body"})
+    await connection.send({"type": "http.response.trailers", "headers": [(b"x-user", SECRET)]})
+
+
+async def _sending_a_path(connection: _Connection, trap: Trap) -> None:
+    await connection.start(200, None, trap.headers)
+    await connection.send({"type": "http.response.pathsend", "path": str(FILE)})
+
+
+async def _sending_a_file(connection: _Connection, trap: Trap) -> None:
+    await connection.start(200, None, trap.headers)
+    await connection.send({"type": "http.response.zerocopysend", "file": 0})
+
+
+async def _body_first(connection: _Connection, trap: Trap) -> None:
+    await connection.send({"type": "http.response.body", "body": trap.parts[0], "more_body": True})
+    await connection.parts(trap)
+
+
+async def _never_ending(connection: _Connection, trap: Trap) -> None:
+    await connection.start(200, None, trap.headers)
+    for part in trap.parts:
+        await connection.send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def _starting_twice(connection: _Connection, trap: Trap) -> None:
+    await _never_ending(connection, trap)
+    await connection.parts(trap, 500)
+
+
+async def _reasoning(connection: _Connection, trap: Trap) -> None:
+    lines = [(name.encode(), value.encode()) for name, value in trap.headers.items()]
+    start = {"type": "http.response.start", "status": 200, "headers": lines, "reason": SECRET}
+    await connection.send(start)
+    await connection.send({"type": "http.response.body", "body": trap.parts[0], "path": str(FILE)})
+
+
+async def _without_a_status(connection: _Connection, trap: Trap) -> None:
+    await connection.send({"type": "http.response.start", "status": SECRET.decode(), "headers": []})
+    await connection.send({"type": "http.response.body", "body": trap.parts[0]})
+
+
+async def _raising(connection: _Connection, trap: Trap) -> None:
+    raise ValueError(SECRET.decode())
+
+
+async def _two_types(connection: _Connection, trap: Trap) -> None:
+    lines = [(b"content-type", b"application/json"), (b"content-type", b"text/html")]
+    await connection.send({"type": "http.response.start", "status": 200, "headers": lines})
+    await connection.send({"type": "http.response.body", "body": trap.parts[0]})
+
+
+WAYS: Final = {
+    "body-first": _body_first,
+    "debug-message": _debugging,
+    "early-hints": _hinting,
+    "never-ended": _never_ending,
+    "never-ended-stream": _never_ending,
+    "no-status": _without_a_status,
+    "pathsend": _sending_a_path,
+    "push": _pushing,
+    "raises": _raising,
+    "reason": _reasoning,
+    "second-start": _starting_twice,
+    "second-start-of-a-stream": _starting_twice,
+    "trailers": _trailing,
+    "two-types": _two_types,
+    "unknown-message": _inventing,
+    "zerocopysend": _sending_a_file,
+}
+
 
 def authenticated(app: ASGIApp, setup: Setup) -> ASGIApp:
     """Put the setup's user where ASGI authentication middlewares put theirs."""
@@ -281,6 +392,7 @@ UNROUTED = Expectations(
     slash_redirect=None,
     websockets=True,
     undecided_bypass=200,
+    ways=frozenset(WAYS),
 )
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.urls import include, path
@@ -32,6 +32,7 @@ from .harness import (
     LARGE,
     LAST_MODIFIED,
     PICTURE,
+    SECRET,
     STREAM_PARTS,
     Adapter,
     Answer,
@@ -43,7 +44,7 @@ from .harness import (
     Setup,
     document,
 )
-from .traps import EVERY
+from .traps import EVERY, Trap
 
 configure()
 
@@ -130,6 +131,8 @@ class Views:
         trap = EVERY[name]
         self.journal.append(f"trap {name}")
         response: HttpResponseBase
+        if trap.way is not None:
+            return WAYS[trap.way](self, trap)
         if trap.streamed:
             response = StreamingHttpResponse(self._streamed(trap.chunks()), status=trap.status)
         else:
@@ -138,6 +141,8 @@ class Views:
             del response.headers["Content-Type"]
         for name_of, value in trap.headers.items():
             response.headers[name_of] = value
+        for cookie, value in trap.cookies.items():
+            response.set_cookie(cookie, value)
         return response
 
     def picture(self, request: HttpRequest) -> HttpResponse:
@@ -222,6 +227,10 @@ class Views:
 
         return function
 
+    def streamed_otherwise(self, parts: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
+        """Return a stream of the kind that the server does not expect."""
+        return Views(self.journal, asynchronous=not self.asynchronous)._streamed(parts)
+
     def _streamed(self, parts: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
         if not self.asynchronous:
             return parts
@@ -231,6 +240,36 @@ class Views:
                 yield part
 
         return streamed()
+
+
+def _file(views: Views, trap: Trap) -> HttpResponseBase:
+    name = f"{SECRET.decode()}.txt"
+    return FileResponse(FILE.open("rb"), content_type="text/plain", as_attachment=True, filename=name)
+
+
+def _other_stream(views: Views, trap: Trap) -> HttpResponseBase:
+    return StreamingHttpResponse(views.streamed_otherwise(trap.chunks()), content_type="text/plain")
+
+
+def _reason(views: Views, trap: Trap) -> HttpResponseBase:
+    return HttpResponse(trap.parts[0], "application/json", reason=f"to {SECRET.decode()}")
+
+
+def _not_found(views: Views, trap: Trap) -> HttpResponseBase:
+    raise Http404(SECRET.decode())
+
+
+def _error(views: Views, trap: Trap) -> HttpResponseBase:
+    raise ValueError(SECRET.decode())
+
+
+WAYS: Final = {
+    "error-page": _error,
+    "file": _file,
+    "not-found-page": _not_found,
+    "other-stream": _other_stream,
+    "reason": _reason,
+}
 
 
 class _Around:
@@ -357,6 +396,7 @@ class OnDjango:
             joins_duplicates=not self.asynchronous,
             own_forbidden_page=True,
             raises=False,
+            ways=frozenset(WAYS),
             interrupted_body_is_seen=self.asynchronous,
         )
 

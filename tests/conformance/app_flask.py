@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, request, send_file
+from flask import Blueprint, Flask, Response, abort, request, send_file
 from flask.views import MethodView
 from flask_login import LoginManager, UserMixin
 
@@ -22,6 +22,7 @@ from .harness import (
     LARGE,
     LAST_MODIFIED,
     PICTURE,
+    SECRET,
     STREAM_PARTS,
     Adapter,
     Boom,
@@ -30,7 +31,7 @@ from .harness import (
     Setup,
     document,
 )
-from .traps import EVERY
+from .traps import EVERY, Trap
 
 
 def application(journal: list[str]) -> Flask:
@@ -86,8 +87,13 @@ def application(journal: list[str]) -> Flask:
     def trap(name: str) -> Response:
         trap = EVERY[name]
         journal.append(f"trap {name}")
+        if trap.way is not None:
+            return WAYS[trap.way](trap)
         body = trap.chunks() if trap.streamed else b"".join(trap.parts)
-        return Response(body, trap.status, headers=dict(trap.headers))
+        response = Response(body, trap.status, headers=dict(trap.headers))
+        for cookie, value in trap.cookies.items():
+            response.set_cookie(cookie, value)
+        return response
 
     @app.get("/picture")
     def picture() -> Response:
@@ -184,6 +190,42 @@ def _short_circuit(journal: list[str]) -> Callable[[], Response | None]:
     return short_circuit
 
 
+def _file(trap: Trap) -> Response:
+    name = f"{SECRET.decode()}.txt"
+    return send_file(FILE, "text/plain", as_attachment=True, download_name=name, conditional=True)
+
+
+def _passthrough(trap: Trap) -> Response:
+    return Response(iter(trap.parts), headers=dict(trap.headers), direct_passthrough=True)
+
+
+def _reason(trap: Trap) -> Response:
+    return Response(trap.parts[0], f"200 {SECRET.decode()}", headers=dict(trap.headers))
+
+
+def _not_found(trap: Trap) -> Response:
+    abort(404, f"no such user: {SECRET.decode()}")
+
+
+def _error(trap: Trap) -> Response:
+    raise ValueError(SECRET.decode())
+
+
+def _two_types(trap: Trap) -> Response:
+    response = Response(trap.parts[0], headers=dict(trap.headers))
+    response.headers.add("Content-Type", "text/html")
+    return response
+
+
+WAYS: Final = {
+    "error-page": _error,
+    "file": _file,
+    "not-found-page": _not_found,
+    "passthrough": _passthrough,
+    "reason": _reason,
+    "two-types": _two_types,
+}
+
 EXPECTED = Expectations(
     knows_routes=True,
     unrouted=404,
@@ -193,6 +235,7 @@ EXPECTED = Expectations(
     joins_duplicates=True,
     own_forbidden_page=True,
     raises=False,
+    ways=frozenset(WAYS),
 )
 
 

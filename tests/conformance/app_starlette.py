@@ -6,11 +6,12 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -38,7 +39,7 @@ from .harness import (
     document,
 )
 from .sockets import SOCKETS
-from .traps import EVERY, AsyncChunks
+from .traps import EVERY, AsyncChunks, Trap
 
 
 class Parts:
@@ -134,9 +135,14 @@ class Handlers:
         name = request.path_params["name"]
         trap = EVERY[name]
         self.journal.append(f"trap {name}")
+        if trap.way is not None:
+            return WAYS[trap.way](trap)
         if trap.streamed:
             return StreamingResponse(AsyncChunks(trap), trap.status, dict(trap.headers))
-        return Response(b"".join(trap.parts), trap.status, dict(trap.headers))
+        response = Response(b"".join(trap.parts), trap.status, dict(trap.headers))
+        for cookie, value in trap.cookies.items():
+            response.set_cookie(cookie, value)
+        return response
 
     async def picture(self, request: Request) -> Response:
         self.journal.append("picture")
@@ -245,6 +251,31 @@ def install(app: Any, setup: Setup, journal: list[str], middleware: type[Any]) -
         app.add_exception_handler(403, forbidden_page)
 
 
+def _file(trap: Trap) -> Response:
+    return FileResponse(FILE, media_type="text/plain", filename=f"{SECRET.decode()}.txt")
+
+
+def _not_found(trap: Trap) -> Response:
+    raise HTTPException(404, f"no such user: {SECRET.decode()}", headers={"X-User": SECRET.decode()})
+
+
+def _raising(trap: Trap) -> Response:
+    raise ValueError(SECRET.decode())
+
+
+def _two_types(trap: Trap) -> Response:
+    response = Response(trap.parts[0], headers=dict(trap.headers))
+    response.raw_headers.append((b"content-type", b"text/html"))
+    return response
+
+
+WAYS: Final = {
+    "file": _file,
+    "not-found-page": _not_found,
+    "raises": _raising,
+    "two-types": _two_types,
+}
+
 ROUTED = Expectations(
     knows_routes=True,
     unrouted=404,
@@ -252,6 +283,7 @@ ROUTED = Expectations(
     slash_redirect=307,
     websockets=True,
     own_forbidden_page=True,
+    ways=frozenset(WAYS),
     undecided_bypass=200,
 )
 

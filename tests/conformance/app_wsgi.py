@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from policy_middleware.wsgi import PolicyMiddleware
 
@@ -18,6 +20,7 @@ from .harness import (
     LARGE,
     LAST_MODIFIED,
     PICTURE,
+    SECRET,
     STREAM_PARTS,
     Adapter,
     Answer,
@@ -29,7 +32,7 @@ from .harness import (
     Setup,
     document,
 )
-from .traps import EVERY
+from .traps import EVERY, Trap
 
 
 @dataclass
@@ -149,13 +152,16 @@ class _Exchange:
     def trap(self, name: str) -> Iterable[bytes]:
         trap = EVERY[name]
         self.journal.append(f"trap {name}")
+        if trap.way is not None:
+            return _Closing(WAYS[trap.way](self, trap), lambda: self.journal.append("closed"))
         status = f"{trap.status} {HTTPStatus(trap.status).phrase}"
         if trap.streamed:
             self.start_response(status, list(trap.headers.items()))
-            return trap.chunks()
-        length = str(sum(map(len, trap.parts)))
-        self.start_response(status, [*trap.headers.items(), ("Content-Length", length)])
-        return list(trap.parts)
+            return _Closing(trap.chunks(), lambda: self.journal.append("closed"))
+        lines = [("Content-Length", str(sum(map(len, trap.parts))))]
+        lines += [("Set-Cookie", f'{name}="{value}"') for name, value in trap.cookies.items()]
+        self.start_response(status, [*trap.headers.items(), *lines])
+        return _Closing(list(trap.parts), lambda: self.journal.append("closed"))
 
     def picture(self) -> list[bytes]:
         self.journal.append("picture")
@@ -191,6 +197,68 @@ class _Closing:
         return iter(self.body)
 
 
+def _write(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    write = exchange.start_response("200 OK", list(trap.headers.items()))
+    for part in trap.parts:
+        write(part)
+    return []
+
+
+def _wrapped(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    exchange.start_response("200 OK", list(trap.headers.items()))
+    wrapper = exchange.environ.get("wsgi.file_wrapper")
+    file = io.BytesIO(trap.parts[0])
+    body: Iterable[bytes] = file if wrapper is None else wrapper(file)
+    return body
+
+
+def _started_twice(exchange: _Exchange, trap: Trap) -> Iterator[bytes]:
+    exchange.start_response("200 OK", [*trap.headers.items(), ("X-User", SECRET.decode())])
+    if trap.way == "second-start-of-a-stream":
+        yield from trap.parts
+    try:
+        raise ValueError(SECRET.decode())
+    except ValueError:
+        again: Any = exchange.start_response
+        again(f"500 {SECRET.decode()}", list(trap.headers.items()), sys.exc_info())
+    yield from trap.parts
+
+
+def _reason(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    exchange.start_response(f"200 {SECRET.decode()}", list(trap.headers.items()))
+    return trap.parts
+
+
+def _no_status(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    exchange.start_response(SECRET.decode(), list(trap.headers.items()))
+    return trap.parts
+
+
+def _body_first(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    return trap.parts
+
+
+def _raising(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    raise ValueError(SECRET.decode())
+
+
+def _two_types(exchange: _Exchange, trap: Trap) -> Iterable[bytes]:
+    exchange.start_response("200 OK", [("Content-Type", "application/json"), ("Content-Type", "text/html")])
+    return trap.parts
+
+
+WAYS: Final = {
+    "body-first": _body_first,
+    "file-wrapper": _wrapped,
+    "no-status": _no_status,
+    "raises": _raising,
+    "reason": _reason,
+    "second-start": _started_twice,
+    "second-start-of-a-stream": _started_twice,
+    "two-types": _two_types,
+    "write": _write,
+}
+
 _TABLE = [
     ("/docs/([^/]+)", "GET", "read"),
     ("/docs", "POST", "create"),
@@ -221,6 +289,7 @@ EXPECTED = Expectations(
     joins_duplicates=True,
     undecided_bypass=200,
     framework_user=False,
+    ways=frozenset(WAYS),
     interrupted_body_is_seen=False,
 )
 

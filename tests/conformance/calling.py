@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
+from wsgiref.util import FileWrapper
 
 import anyio
 from blockbuster import BlockBuster
@@ -58,7 +59,7 @@ def call_wsgi(app: WSGIApp, call: Call, journal: list[str]) -> Answer:
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         if exc_info is not None and answer.parts:
             raise exc_info[1].with_traceback(exc_info[2])
-        answer.status = int(status.partition(" ")[0])
+        answer.status, answer.reason = int(status.partition(" ")[0]), status[4:]
         answer.headers = [(name.lower(), value) for name, value in headers]
         return answer.parts.append
 
@@ -69,6 +70,8 @@ def call_wsgi(app: WSGIApp, call: Call, journal: list[str]) -> Answer:
                 if part:
                     answer.parts.append(part)
                     journal.append(f"received {len(part)}")
+                if len(answer.parts) == call.leaves_after:
+                    break
         finally:
             close = getattr(body, "close", None)
             if close is not None:
@@ -99,6 +102,7 @@ def wsgi_environ(call: Call) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
     }
     if call.body:
         environ["CONTENT_LENGTH"] = str(len(body) + (1000 if call.leaves else 0))
@@ -160,6 +164,10 @@ async def _ask(app: ASGIApp, call: Call, journal: list[str]) -> Answer:
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
+        if len(answer.parts) == call.leaves_after:
+            answered.set()
+            await anyio.sleep(0)
+            raise OSError("the client has left")
         answer.messages.append(dict(message))
         if message["type"] == "http.response.start":
             assert answer.status is None, "a second response was started"

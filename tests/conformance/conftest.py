@@ -19,7 +19,8 @@ FRAMEWORKS = ("asgi", "starlette", "fastapi", "wsgi", "django", "flask")
 Build = Callable[..., Service]
 
 
-def _adapters() -> list[Adapter]:
+def adapters() -> list[Adapter]:
+    """Return every framework that takes part."""
     found: list[Adapter] = []
     for framework in FRAMEWORKS:
         name = f"{__package__}.app_{framework}"
@@ -28,7 +29,7 @@ def _adapters() -> list[Adapter]:
     return found
 
 
-@pytest.fixture(params=_adapters(), ids=lambda adapter: adapter.name)
+@pytest.fixture(params=adapters(), ids=lambda adapter: adapter.name)
 def adapter(request: pytest.FixtureRequest) -> Adapter:
     """Every framework in turn."""
     return request.param  # type: ignore[no-any-return]

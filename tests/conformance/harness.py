@@ -104,6 +104,8 @@ class Call:
     body: Sequence[bytes] = ()
     root_path: str = ""
     leaves: bool = False
+    leaves_after: int | None = None
+    """The client is gone once it has received so many parts of the answer."""
     subprotocols: Sequence[str] = ()
     extensions: Mapping[str, object] = field(default_factory=dict)
 
@@ -118,6 +120,8 @@ class Answer:
     error: BaseException | None = None
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     """ASGI only: every message as it was sent."""
+    reason: str = ""
+    """WSGI only: the words behind the status."""
 
     @property
     def body(self) -> bytes:
@@ -177,6 +181,8 @@ class Expectations:
     """True when the exception of a handler goes on to the server (perhaps after a 500)."""
     framework_user: bool = True
     """False where the protocol knows no user of its own (plain WSGI)."""
+    ways: frozenset[str] = frozenset()
+    """How it can answer as not every framework can: the `way` of traps."""
     interrupted_body_is_seen: bool = True
     """True when a handler learns that the client left before the body ended."""
 

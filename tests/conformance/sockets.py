@@ -50,6 +50,7 @@ class Socket:
     binaries: Sequence[bytes] = ()
     code: int = 1000
     entities: Mapping[str, int] = field(default_factory=dict)
+    paths: Mapping[str, int] = field(default_factory=dict)
 
 
 SOCKETS: Final[Mapping[str, Socket]] = {
@@ -63,6 +64,7 @@ SOCKETS: Final[Mapping[str, Socket]] = {
         [_accept(), _text(json.dumps(_DOCUMENT)), _END],
         texts=['{"user": {"mail": "<EMAIL_ADDRESS>", "ssn": "[REDACTED]"}, "total": 1}'],
         entities={"EMAIL_ADDRESS": 1},
+        paths={"**.ssn": 1},
     ),
     "json-string": Socket(
         [_accept(), _text('"bea\\u0040example.com"'), _END],
@@ -86,6 +88,7 @@ SOCKETS: Final[Mapping[str, Socket]] = {
         ["wamp.2.msgpack"],
         binaries=[msgpack.packb({"ssn": "[REDACTED]", "m": "<EMAIL_ADDRESS>"})],
         entities={"EMAIL_ADDRESS": 1},
+        paths={"**.ssn": 1},
     ),
     "cbor": Socket(
         [_accept(subprotocol="cbor"), _bytes(cbor2.dumps({"m": _MAIL})), _END],

@@ -79,6 +79,8 @@ def test_fields_of_events_are_masked_while_they_arrive(build: Build, records: Re
     assert answer.header("content-length") is None
     (event,) = records.events("masked")
     assert (event["count"], event["streamed"], event["tenant"]) == (1, True, TENANT)
+    assert event["paths"] == {"email": 1}
+    assert "complete" not in event
 
 
 def test_a_body_beyond_the_limit_does_not_leave(build: Build) -> None:

@@ -3,28 +3,58 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 
 import pytest
 
-from .conftest import Build, Records
+from .conftest import Build, Records, adapters
 from .harness import SECRET, Adapter, Answer, Call
 from .policies import IDENTITY, only
-from .traps import BROKEN, HALVES, TRAPS
+from .traps import BROKEN, ENDLESS, HALVES, TRAPS, Trap
 
 SEARCHING = only("mask", {}, default="allow", mask={"entities": {"EMAIL_ADDRESS": "replace"}})
+
+EXTENSIONS: dict[str, object] = {
+    f"http.response.{name}": {}
+    for name in ("debug", "early_hint", "pathsend", "push", "trailers", "zerocopysend")
+}
+"""What servers may offer."""
 
 CLIENTS = {
     "plain": (),
     "compressing": (("Accept-Encoding", "gzip, br"),),
     "partial": (("Range", "bytes=0-20"), ("If-Range", '"v1"')),
-    "conditional": (("If-None-Match", '"v1"'),),
+    "conditional": (("If-None-Match", '"v1"'), ("If-Modified-Since", "Sun, 01 Mar 2026 00:00:00 GMT")),
+    "demanding": (
+        ("TE", "trailers, deflate"),
+        ("A-IM", "vcdiff"),
+        ("Prefer", "respond-async, wait=1"),
+        ("X-HTTP-Method-Override", "HEAD"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "h2c"),
+    ),
 }
+
+
+def everywhere(traps: Mapping[str, Trap], only_on: str | None = None) -> pytest.MarkDecorator:
+    """Spring each trap on every framework that can answer so."""
+    return pytest.mark.parametrize(
+        ("adapter", "name"),
+        [
+            pytest.param(adapter, name, id=f"{adapter.name}-{name}")
+            for adapter in adapters()
+            if only_on in (None, adapter.name)
+            for name, trap in traps.items()
+            if trap.way is None or trap.way in adapter.expects.ways
+        ],
+        indirect=["adapter"],
+    )
 
 
 def everything(answer: Answer) -> bytes:
     """Return all that a client sees, and what was on the wire beside it."""
-    headers = "\n".join(f"{name}: {value}" for name, value in answer.headers)
-    return headers.encode("latin-1") + b"\n" + answer.body
+    headers = "\n".join([answer.reason, *(f"{name}: {value}" for name, value in answer.headers)])
+    return headers.encode("latin-1") + b"\n" + answer.body + str(answer.messages).encode()
 
 
 def assert_no_leak(answer: Answer) -> None:
@@ -33,6 +63,8 @@ def assert_no_leak(answer: Answer) -> None:
         SECRET,
         *HALVES,
         b"bea%40",
+        b"bea%2540",
+        b"bea\\100",
         b"bea\\u0040",
         b"bea&#64;",
         SECRET.decode().encode("utf-16-le"),
@@ -41,12 +73,14 @@ def assert_no_leak(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("name", TRAPS)
+@everywhere(TRAPS)
 def test_a_trap_is_masked_or_refused(build: Build, records: Records, name: str, client: str) -> None:
     trap = TRAPS[name]
     service = build(SEARCHING)
-    answer = service.call(Call(target=f"/trap/{name}", headers=(*IDENTITY, *CLIENTS[client])))
+    call = Call(target=f"/trap/{name}", headers=(*IDENTITY, *CLIENTS[client]), extensions=EXTENSIONS)
+    answer = service.call(call)
     assert_no_leak(answer)
+    assert {message["type"] for message in answer.messages} <= {"http.response.start", "http.response.body"}
     if not trap.leaves:
         assert answer.status == 502
         assert answer.json()["type"].endswith("mask-failed")
@@ -65,14 +99,14 @@ def test_a_trap_is_masked_or_refused(build: Build, records: Records, name: str, 
     assert SECRET.decode() not in str(event)
 
 
-@pytest.mark.parametrize("name", TRAPS)
+@everywhere(TRAPS)
 def test_a_head_of_a_trap_says_nothing(build: Build, name: str) -> None:
-    answer = build(SEARCHING).call(Call("HEAD", f"/trap/{name}", headers=IDENTITY))
+    answer = build(SEARCHING).call(Call("HEAD", f"/trap/{name}", headers=IDENTITY, extensions=EXTENSIONS))
     assert_no_leak(answer)
     assert answer.body == b""
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@everywhere(BROKEN)
 def test_a_stream_that_cannot_be_masked_to_its_end_is_broken_off(
     build: Build, records: Records, name: str
 ) -> None:
@@ -86,6 +120,34 @@ def test_a_stream_that_cannot_be_masked_to_its_end_is_broken_off(
         for message in answer.messages
     )
     assert records.events("masked") == []
+    (event,) = records.events("mask_failed")
+    assert event["streamed"] is True
+    assert SECRET.decode() not in str(event)
+
+
+@everywhere(ENDLESS)
+def test_what_was_masked_for_a_client_that_left_is_recorded_once(
+    build: Build, records: Records, name: str
+) -> None:
+    service = build(SEARCHING)
+    answer = service.call(Call(target=f"/trap/{name}", headers=IDENTITY, leaves_after=3))
+    gc.collect()
+    assert len(answer.parts) == 3
+    assert_no_leak(answer)
+    assert records.events("mask_failed") == []
+    (event,) = records.events("masked")
+    assert (event["streamed"], event["complete"], event["tenant"]) == (True, False, "acme")
+    assert event["count"] == event["entities"]["EMAIL_ADDRESS"] > 0
+    assert SECRET.decode() not in str(event)
+
+
+@everywhere({**TRAPS, **BROKEN}, "wsgi")
+def test_what_a_wsgi_application_returned_is_closed_once(build: Build, name: str) -> None:
+    if name == "raises-at-once":
+        pytest.skip("it has returned nothing")
+    service = build(SEARCHING)
+    service.call(Call(target=f"/trap/{name}", headers=IDENTITY))
+    assert service.journal.count("closed") == 1
 
 
 def test_a_stream_leaves_while_it_is_made(build: Build) -> None:

@@ -51,10 +51,14 @@ def test_a_message_is_masked_or_the_socket_is_closed(build: Build, records: Reco
         assert handshake.close_reason == "mask-failed"
         assert records.events("masked") == []
         (event,) = records.events("mask_failed")
+        assert event["count"] == sum(event.get("entities", {}).values()) + sum(
+            event.get("paths", {}).values()
+        )
     else:
         assert records.events("mask_failed") == []
         (event,) = records.events("masked")
         assert event["streamed"] is True
+        assert event.get("paths", {}) == socket.paths
         if socket.entities:
             assert event["entities"] == socket.entities
     assert event["decision_id"] == decision["decision_id"]
