@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextvars import ContextVar
 from typing import Any
 
@@ -299,6 +300,47 @@ async def test_hints_trailers_and_debug_messages_of_a_masked_response_stay_here(
     assert exchange.status == 200
     assert "bea@example.com" not in repr(exchange.sent)
     assert "trailers" not in exchange.sent[0]
+
+
+async def test_tasks_that_send_at_once_send_one_after_the_other(enforcer: PolicyEnforcer) -> None:
+    """A large part is masked in a thread meanwhile."""
+    enforcer.publish("acme", only("mask", {}, mask={"entities": {"EMAIL_ADDRESS": "replace"}}))
+    large = b"bea@example.com " * 10_000
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(start(headers=[(b"content-type", b"text/plain")]))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send, body(large, True))
+            tasks.start_soon(send, body(b"small ", True))
+        await send(body(b"end"))
+
+    exchange = await ask(PolicyMiddleware(app, enforcer=enforcer, **SOURCES))
+    masked = b"<EMAIL_ADDRESS> " * 10_000
+    assert exchange.body in (masked + b"small end", b"small " + masked + b"end")
+    assert [message["type"] for message in exchange.sent].index("http.response.start") == 0
+
+
+async def test_a_socket_whose_application_raises_is_recorded_once_with_what_was_masked() -> None:
+    written: list[Any] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        for text in ("bea@", "example.com", " and on"):
+            chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": text}}]}
+            await send({"type": "websocket.send", "text": json.dumps(chunk)})
+        raise KeyError("mine")
+
+    exchange = Exchange({"type": "websocket.connect"})
+    scope = {**http_scope("/ws"), "type": "websocket", "scheme": "ws"}
+    del scope["method"]
+    enforcer = PolicyEnforcer.from_url("memory://", decision_log=written.append)
+    enforcer.publish("acme", only("mask", {}, mask={"entities": {"EMAIL_ADDRESS": "replace"}}))
+    with pytest.raises(KeyError):
+        await PolicyMiddleware(app, enforcer=enforcer, **SOURCES)(scope, exchange.receive, exchange.send)
+    await anyio.to_thread.run_sync(enforcer.close)
+    _, event = written
+    assert event["event"] == "masked"
+    assert (event["entities"], event["complete"]) == ({"EMAIL_ADDRESS": 1}, False)
 
 
 async def test_an_endless_stream_ends_when_its_response_is_refused(enforcer: PolicyEnforcer) -> None:

@@ -192,6 +192,12 @@ def test_a_masked_app_does_not_see_what_leads_to_unmaskable_answers(policed: Pol
         "HTTP_IF_NONE_MATCH": '"v1"',
         "HTTP_IF_MODIFIED_SINCE": "Sun, 01 Mar 2026 00:00:00 GMT",
         "wsgi.file_wrapper": FileWrapper,
+        "HTTP_UPGRADE": "websocket",
+        # Flask-Sock and its kin take the socket itself from one of these, and send past the mask.
+        "werkzeug.socket": "the socket",
+        "gunicorn.socket": "the socket",
+        "eventlet.input": "the socket",
+        "wsgi.websocket": "the socket",
     }
     environ = environ_of(**asked)
     assert call(policed(app, MASK_ALL), environ).body == MASKED
