@@ -168,17 +168,15 @@ def masked_headers(
     leads to. A Content-Type with a value in its parameters keeps only its charset. A mask that only names
     fields recognises nothing, so headers pass as they are.
     """
+    sent = [(name, name.lower(), value) for name, value in headers if not _is_stripped(name.lower())]
+    unnamed = [(lower, value) for _, lower, value in sent if lower not in masker.named_headers]
+    are_clean = not rules.has_texts or _are_clean(unnamed, rules)
     kept: list[Header] = []
-    for name, value in headers:
-        lower = name.lower()
-        if _is_stripped(lower):
-            continue
+    for name, lower, value in sent:
         shown: str | None = value
         if lower in masker.named_headers:
             shown = _as_named(lower, value, masker, rules)
-        elif rules.has_texts and lower == "content-type":
-            shown = _content_type(value, rules)
-        elif rules.has_texts and not _is_of_the_protocol(lower):
+        elif not are_clean:
             shown = _searched(lower, value, rules)
         if shown is not None:
             kept.append((name, shown))
@@ -199,8 +197,22 @@ def _as_named(name: str, value: str, masker: HeaderMasker, rules: BodyRules) -> 
     return masked.value
 
 
+def _are_clean(headers: Iterable[Header], rules: BodyRules) -> bool:
+    """True when nothing is recognised in any header: one search instead of several for each."""
+    texts: list[str] = []
+    for name, value in headers:
+        if name == "content-type" or not _is_of_the_protocol(name):
+            text = _as_utf8(value)
+            texts += (name, text, *_readings(text))
+    return not rules.looked_at(texts)[1]
+
+
 def _searched(name: str, value: str, rules: BodyRules) -> str | None:
     """Return what may leave of a value, None for nothing."""
+    if name == "content-type":
+        return _content_type(value, rules)
+    if _is_of_the_protocol(name):
+        return value
     text = _as_utf8(value)
     (_, shown), found = rules.looked_at([name, text])
     escaped = rules.looked_at(list(_readings(text)))[1]
