@@ -69,6 +69,8 @@ class Transcript:
                 f"{_mark(expected)} {title:<40} {asked:<42} {answer.status}  {_decision(service, answer)}",
                 flush=True,
             )
+            if str(answer.body).startswith("data: "):
+                print(_line("<", _body(answer)), flush=True)
         else:
             print(f"\n{_mark(expected)} {title}")
             print(_line(">", f"{person.name}, {person.role} of {person.tenant}: {request}"))
