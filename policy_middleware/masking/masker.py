@@ -44,12 +44,14 @@ of this length, but seconds for the longest ones.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MaskedBody:
     """A body that may leave, how many of its values were masked, and what was recognised in it.
 
     `paths` tells how many values were masked by each path of the mask, as the rule spells it.
     """
+
+    # Not frozen: one that is takes a microsecond longer to make, a ninth of what masking 1 KB takes.
 
     body: bytes
     count: int
@@ -87,7 +89,7 @@ class MaskedHeader:
 class Masker:
     """A compiled mask; immutable to its users, and shared by requests and threads."""
 
-    __slots__ = ("_headers", "_keeps", "_plan", "_selector", "_texts", "spec")
+    __slots__ = ("_headers", "_keeps", "_only_plan", "_plan", "_selector", "_texts", "spec")
 
     def __init__(self, spec: MaskSpec, operators: Operators) -> None:
         """Compile `spec` with the operators of a tenant.
@@ -99,6 +101,7 @@ class Masker:
         self._selector = Selector(spec.fields, operators)
         self._plan = FieldPlan.of(self._selector.paths)
         self._texts: TextMasker | None = text_masker(spec.entities, operators)
+        self._only_plan = self._plan if self._texts is None else None
         self._keeps = self._texts is not None and any(
             mask.operator is MaskOperator.KEEP for mask in spec.fields
         )
@@ -151,19 +154,19 @@ class Masker:
         if headers:
             codings = codings_of(value for name, value in headers if name.lower() == "content-encoding")
             body = decode(body, codings, limit=LONGEST_DECODED)
-        media = _media_type(content_type)
-        if media.kind is Kind.JSON and media.charset == "utf-8":
+        if _is_json_in_utf8(content_type):
             return self.mask_json(body)
         rules = self.rules()
-        masked = mask_body(body, media, rules)
+        masked = mask_body(body, _media_type(content_type), rules)
         return MaskedBody(masked, rules.tally.count, dict(rules.tally.entities))
 
     def mask_json(self, body: bytes) -> MaskedBody:
         """Return JSON in UTF-8 masked; raises MaskError for anything else."""
-        if self._plan is not None and self._texts is None:
-            fast = self._plan.apply(body)
+        if self._only_plan is not None:
+            fast = self._only_plan.apply(body)
             if fast is not None:
-                return MaskedBody(fast[0], sum(fast[1].values()), {}, self._by_path(fast[1]))
+                written, counts = fast
+                return MaskedBody(written, sum(counts.values()), {}, counts)
         masked = self.mask_json_text(_decoded(body), body)
         return MaskedBody(
             body if masked.text is None else masked.text.encode(),
@@ -182,8 +185,8 @@ class Masker:
         paths: dict[str, int] = {}
         fast = None if self._plan is None else self._plan.apply(body)
         if fast is not None:
-            rewritten, counts = fast
-            count, paths = sum(counts.values()), self._by_path(counts)
+            rewritten, paths = fast
+            count = sum(paths.values())
             masked = text if rewritten is body else rewritten.decode()
         elif self.spec.fields:
             keeping = Keeping() if self._keeps else None
@@ -248,9 +251,6 @@ class Masker:
             tally.place(path, count)
         return text if masked.text is None else masked.text
 
-    def _by_path(self, counts: Mapping[int, int]) -> dict[str, int]:
-        return {self.spec.fields[number].path: count for number, count in counts.items()}
-
     def _fields_masked(self, text: str, keeping: Keeping | None) -> tuple[str, Masked]:
         try:
             return rewrite(text, self._selector.root(), keeping)
@@ -259,6 +259,12 @@ class Masker:
 
 
 _media_type = lru_cache(maxsize=256)(media_type)
+
+
+@lru_cache(maxsize=256)
+def _is_json_in_utf8(content_type: str) -> bool:
+    media = _media_type(content_type)
+    return media.kind is Kind.JSON and media.charset == "utf-8"
 
 
 @lru_cache(maxsize=1024)

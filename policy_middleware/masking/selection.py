@@ -105,6 +105,7 @@ class Selector:
     def __init__(self, fields: Iterable[FieldMask], operators: Operators) -> None:
         """Compile `fields`; raises MaskError for a path or an operator that cannot be followed."""
         self._operators = operators
+        self._spelled: list[str] = []
         self._paths: list[tuple[FieldStep, ...]] = []
         self._asked: list[Operation] = []
         for field in fields:
@@ -114,6 +115,7 @@ class Selector:
                 # Removing one element moves the next one to its index, where a second mask would find it.
                 operation = Operation(MaskOperator.NULLIFY)
             operators.of(frozenset({operation}))  # refused now, not when a body first leads there
+            self._spelled.append(field.path)
             self._paths.append(steps)
             self._asked.append(operation)
         self._places: dict[tuple[frozenset[_Position], frozenset[int]], Place] = {}
@@ -126,11 +128,11 @@ class Selector:
         return self._place(((number, 0) for number in range(len(self._paths))), frozenset())
 
     @property
-    def paths(self) -> Sequence[tuple[tuple[FieldStep, ...], Treatment]]:
-        """What was compiled: each path and what it asks for."""
+    def paths(self) -> Sequence[tuple[str, tuple[FieldStep, ...], Treatment]]:
+        """What was compiled: each path as it is spelled, its steps, and what it asks for."""
         return [
-            (steps, self._treatment(frozenset({asked})))
-            for steps, asked in zip(self._paths, self._asked, strict=True)
+            (spelled, steps, self._treatment(frozenset({asked})))
+            for spelled, steps, asked in zip(self._spelled, self._paths, self._asked, strict=True)
         ]
 
     def _treatment(self, asked: frozenset[Operation]) -> Treatment:
