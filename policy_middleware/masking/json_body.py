@@ -12,10 +12,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from itertools import accumulate
 from typing import Final, NoReturn
 
+from policy_middleware.masking.json_reading import AFTER_ELEMENT, AFTER_MEMBER, SPACE, Reading
 from policy_middleware.masking.keeping import Keeping
 from policy_middleware.masking.operators import Treatment
 from policy_middleware.masking.selection import Branches, Place
@@ -24,38 +24,14 @@ from policy_middleware.model.errors import MaskError
 MAX_DEPTH: Final = 100
 """Levels of nesting that paths are followed into; elsewhere the limit is that of the interpreter."""
 
-# Possessive quantifiers: no input makes these patterns backtrack.
-_SPACE: Final = r"[ \t\n\r]*+"
-_PLAIN: Final = r'[^"\\\x00-\x1f]*+'
-_STRING: Final = rf'"{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_PLAIN})*+"'
-_NUMBER: Final = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
-_SCALAR: Final = rf"{_STRING}|{_NUMBER}|true|false|null"
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a kind of container is read.
-
-    `item` captures (1) the key, which an array has not, (2) a scalar and (3) the delimiter after it; the last
-    two are missing before a container (or before what is no JSON).
-    """
-
-    item: re.Pattern[str]
-    delimiter: re.Pattern[str]
-    empty: re.Pattern[str]
-
-
-_OBJECT: Final = _Shape(
-    item=re.compile(rf"{_SPACE}({_STRING}){_SPACE}:{_SPACE}(?:({_SCALAR}){_SPACE}([,}}]))?"),
-    delimiter=re.compile(rf"{_SPACE}[,}}]"),
-    empty=re.compile(rf"{_SPACE}\}}"),
+_SPACES: Final = re.compile(SPACE)
+_OPENED: Final = re.compile(rf"\[(?:{SPACE}\[)*+")
+_CLOSED: Final = re.compile(rf"(?:{SPACE}\])*+")
+_TOKEN: Final = re.compile(
+    rf'("[^"\\]*+(?:\\.[^"\\]*+)*+"(?:{SPACE}:)?+|-?[0-9][0-9.eE+-]*+|true|false|null)', re.DOTALL
 )
-_ARRAY: Final = _Shape(
-    item=re.compile(rf"{_SPACE}((?!))?(?:({_SCALAR}){_SPACE}([,\]]))?"),
-    delimiter=re.compile(rf"{_SPACE}[,\]]"),
-    empty=re.compile(rf"{_SPACE}\]"),
-)
-_SPACES: Final = re.compile(_SPACE)
+"""A scalar, or a key with its colon, in what is known to be JSON."""
+_LEVELS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 _Edit = tuple[int, int, str]
 _Item = tuple[int, int, int, bool]
@@ -114,53 +90,129 @@ class _Rewriter:
         if place is None:
             return _skip(text, start)
         treatment = place.treatment
-        if text[start : start + 1] in ("{", "[") and not (treatment and treatment.replaces_whole):
-            return self._container(start, place, depth + 1)
+        if treatment is None or not treatment.replaces_whole:
+            if text.startswith("{", start):
+                return self._container(start, place, place.members, depth + 1)
+            if text.startswith("[", start):
+                return self._container(start, place, place.elements, depth + 1)
         end = _skip(text, start)
         if treatment is not None:
             self._mask(start, end, place, treatment)
         return end
 
-    def _container(self, start: int, place: Place, depth: int) -> int:
-        text = self._text
-        is_object = text[start] == "{"
-        branches = place.members if is_object else place.elements
+    def _container(self, start: int, place: Place, branches: Branches, depth: int) -> int:
         if not branches:
-            return _skip(text, start)
+            return _skip(self._text, start)
         if depth > MAX_DEPTH:
-            raise MaskError(f"the body is nested deeper than {MAX_DEPTH} levels")
-        shape = _OBJECT if is_object else _ARRAY
-        empty = shape.empty.match(text, start + 1)
-        if empty is not None:
-            return empty.end()
-        named, other = branches.named, branches.other
-        spared = None if branches.drops else _spared_items(branches, is_object)
+            _nested()
+        reading = branches.reading
+        is_object = branches is place.members
+        if reading is None:
+            reading = branches.reading = (Reading.of_members if is_object else Reading.of_elements)(place)
+        if reading.leaves is not None:
+            return self._leaves(start, reading.leaves, depth)
+        if is_object:
+            return self._object(start, branches, reading, depth)
+        return self._array(start, branches, reading, depth)
+
+    def _object(self, start: int, branches: Branches, reading: Reading, depth: int) -> int:
+        text = self._text
+        named, other, drops = branches.named, branches.other, branches.drops
+        # An object in this one that is stepped over must not be nested too deeply either.
+        read = (reading.pattern if depth < MAX_DEPTH else reading.plain).match
         items: list[_Item] = []
-        at, index = start + 1, 0
+        at = start + 1
         while True:
-            if spared is not None:
-                at = _after(spared, text, at)
-            comma = at - 1
-            item = shape.item.match(text, at)
+            item = read(text, at)
             if item is None:
                 _malformed(at)
-            key, literal, delimiter = item.groups()
-            child = named.get(index if key is None else _decoded(key), other)
-            value_start, value_end = item.span(2)
-            at = item.end()
+            closed, key, literal, delimiter = item.groups()
+            comma, at = at - 1, item.end()
+            if closed is not None:
+                break
+            child = named.get(_decoded(key), other)
             if literal is None:
-                value_start, value_end = at, self.value(at, child, depth)
-                at = _after(shape.delimiter, text, value_end)
+                value_start = at
+                value_end = self.value(at, child, depth)
+                at = _after(AFTER_MEMBER, text, value_end)
                 delimiter = text[at - 1]
-            elif child is not None and child.treatment is not None:
-                self._mask(value_start, value_end, child, child.treatment)
-            if branches.drops:
-                item_start = value_start if key is None else item.start(1)
-                items.append((comma, item_start, value_end, child is not None and child.drops))
+            else:
+                value_start, value_end = item.span(3)
+                if child is not None and child.treatment is not None:
+                    self._mask(value_start, value_end, child, child.treatment)
+            if drops:
+                items.append((comma, item.start(2), value_end, child is not None and child.drops))
             if delimiter != ",":
-                self._edits += _removals(items)
-                return at
-            index += 1
+                break
+        if items:
+            self._edits += _removals(items)
+        return at
+
+    def _array(self, start: int, branches: Branches, reading: Reading, depth: int) -> int:
+        text = self._text
+        named, other, drops = branches.named, branches.other, branches.drops
+        read = (reading.pattern if depth < MAX_DEPTH else reading.plain).match
+        items: list[_Item] = []
+        at, index, opened = start + 1, 0, 1
+        while True:
+            item = read(text, at)
+            if item is None:
+                _malformed(at)
+            closed, _, literal, delimiter = item.groups()
+            comma, at = at - 1, item.end()
+            if closed is None:
+                child = named.get(index, other)
+                if literal is not None:
+                    value_start, value_end = item.span(3)
+                    if child is not None and child.treatment is not None:
+                        self._mask(value_start, value_end, child, child.treatment)
+                elif reading.nests and text.startswith("[", at):
+                    inner = _after(_OPENED, text, at)
+                    opened += text.count("[", at, inner)
+                    at = inner
+                    if depth + opened - 1 > MAX_DEPTH:
+                        _nested()
+                    read = (reading.pattern if depth + opened - 1 < MAX_DEPTH else reading.plain).match
+                    continue
+                else:
+                    value_start = at
+                    value_end = self.value(at, child, depth + opened - 1)
+                    at = _after(AFTER_ELEMENT, text, value_end)
+                    delimiter = text[at - 1]
+                if drops:
+                    items.append((comma, value_start, value_end, child is not None and child.drops))
+                if delimiter == ",":
+                    index += 1
+                    continue
+            at, opened = _closed(text, at, opened - 1)
+            if not opened:
+                break
+            read = reading.pattern.match
+        if items:
+            self._edits += _removals(items)
+        return at
+
+    def _leaves(self, start: int, place: Place, depth: int) -> int:
+        """Mask every scalar in the container at `start` as `place` asks, equal ones once."""
+        treatment = place.treatment
+        assert treatment is not None
+        end = _skip(self._text, start)
+        container = self._text[start:end]
+        # Brackets in texts only make it look deeper than it is.
+        may_nest = container.count("[") + container.count("{")
+        parts = _TOKEN.split(container)
+        if depth - 1 + may_nest > MAX_DEPTH and depth - 1 + _depth(parts[::2]) > MAX_DEPTH:
+            _nested()
+        tokens = parts[1::2]
+        if tokens:
+            written = {
+                token: token if token[-1] == ":" else treatment.literal(token)
+                for token in dict.fromkeys(tokens)
+            }
+            parts[1::2] = map(written.__getitem__, tokens)
+            self.masked[place.asked] += len([1 for token in tokens if token[-1] != ":"])
+            self._edits.append((start, end, "".join(parts)))
+        return end
 
     def _mask(self, start: int, end: int, place: Place, treatment: Treatment) -> None:
         if treatment.keeps:
@@ -170,6 +222,25 @@ class _Rewriter:
         self.masked[place.asked] += 1
         if not treatment.drops:  # what is dropped is removed by its container, comma and all
             self._edits.append((start, end, treatment.literal(self._text[start:end])))
+
+
+def _closed(text: str, at: int, opened: int) -> tuple[int, int]:
+    """Read what follows one of nested arrays; return where the next element starts, and how many are open."""
+    while opened:
+        end = _after(_CLOSED, text, at)
+        closed = text.count("]", at, end)
+        if closed < opened:
+            opened -= closed
+            at = _after(AFTER_ELEMENT, text, end)
+            return at, opened
+        at = _after(AFTER_ELEMENT, text, at)
+        opened -= 1
+    return at, opened
+
+
+def _depth(structure: Sequence[str]) -> int:
+    """Return how deep containers are nested, by the text between their scalars."""
+    return max(accumulate(filter(None, map(_LEVELS.get, "".join(structure)))))
 
 
 def _removals(items: Sequence[_Item]) -> Iterator[_Edit]:
@@ -189,29 +260,6 @@ def _removals(items: Sequence[_Item]) -> Iterator[_Edit]:
             cut_from = start
     if cut_from is not None:
         yield cut_from, items[-1][2], ""
-
-
-def _spared_items(branches: Branches, is_object: bool) -> re.Pattern[str] | None:
-    """Return the pattern of a run of items that stay as they are, or None when each has to be looked at.
-
-    One match for many members is three times as fast as one for each.
-    """
-    if not branches.spares_scalars:
-        return None
-    if is_object:
-        return _spared_members(branches.names)
-    return None if branches.names else _SPARED_ELEMENTS
-
-
-@lru_cache(maxsize=4096)
-def _spared_members(names: frozenset[str]) -> re.Pattern[str]:
-    ends = [rf'"{_PLAIN}\\']  # a key with an escape may spell any name
-    if names:
-        ends.append(rf'"(?:{"|".join(re.escape(name) for name in sorted(names))})"')
-    return re.compile(rf"(?:{_SPACE}(?!{'|'.join(ends)}){_STRING}{_SPACE}:{_SPACE}(?:{_SCALAR}){_SPACE},)*+")
-
-
-_SPARED_ELEMENTS: Final = re.compile(rf"(?:{_SPACE}(?:{_SCALAR}){_SPACE},)*+")
 
 
 def _decoded(key: str) -> str:
@@ -240,6 +288,10 @@ def _skip(text: str, start: int) -> int:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _nested() -> NoReturn:
+    raise MaskError(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
 def _malformed(position: int) -> NoReturn:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from policy_middleware.masking.operators import Operators, Treatment
 from policy_middleware.model.errors import MaskError
 from policy_middleware.model.field_paths import FieldStep, Wildcard, parse_field_path
 from policy_middleware.model.policy import FieldMask, MaskOperator, Operation
+
+if TYPE_CHECKING:
+    from policy_middleware.masking.json_reading import Reading
 
 _MAX_PLACES: Final = 4096
 """Places remembered between documents; paths with many wildcards can name exponentially many."""
@@ -23,7 +26,7 @@ _Position = tuple[int, int]
 """The number of a path, and how many of its steps have been taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Branches:
     """Where the children of a container lead: by key or index, and for every other one.
 
@@ -36,6 +39,8 @@ class Branches:
     names: frozenset[str | int]
     drops: bool
     spares_scalars: bool
+    reading: Reading | None = None
+    """How a JSON text is read here, once one was."""
 
     @classmethod
     def of(cls, named: Mapping[str | int, Place | None], other: Place | None) -> Branches:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from policy_middleware.masking.operator_protocol import MaskingOperator
@@ -66,4 +67,4 @@ class Treatment:
             own = getattr(self.operator, "scalar", None)
             return placeholder(literal) if own is None else own(literal)
         written = self.operator.text(text, FIELD)
-        return literal if written == text and literal[0] == '"' else json.dumps(written)
+        return literal if written == text and literal[0] == '"' else encode_basestring_ascii(written)
