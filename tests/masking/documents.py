@@ -7,6 +7,7 @@ bytes can be printed; nothing here is shared with the code under test.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -126,6 +127,41 @@ def masked_documents(draw: st.DrawFn) -> tuple[Container, list[FieldMask]]:
     operation = st.builds(Operation, st.sampled_from(OPERATORS), counts, counts)
     field = st.builds(FieldMask, paths_into(node), operation)
     return node, draw(st.lists(field, min_size=1, max_size=4))
+
+
+@st.composite
+def documents_masked_by_key(draw: st.DrawFn) -> tuple[Container, list[FieldMask]]:
+    """A document, and masks that each name one key, as those do that the quick way takes."""
+    node = draw(documents)
+    named = [place for place in places(node) if place[-1] in WRITABLE and {*place} <= {*WRITABLE, *range(9)}]
+    fields: dict[str, FieldMask] = {}
+    for place in draw(st.lists(st.sampled_from([*named, ("a", 0, "b"), ("ssn",)]), min_size=1, max_size=3)):
+        steps = ["[*]" if isinstance(step, int) else f".{step}" for step in place]
+        path = draw(st.sampled_from(["".join(steps).removeprefix("."), f"**.{place[-1]}"]))
+        fields[str(place[-1])] = FieldMask(path, Operation(draw(st.sampled_from(OPERATORS)), 1, 1))
+    return node, [*fields.values()]
+
+
+def ordinary(node: Scalar | Container, *, spaced: bool) -> Scalar | Container:
+    """The document as most libraries write it, compact or with spaces; literals stay as they are spelled."""
+    if isinstance(node, Scalar):
+        return node
+    items = tuple(
+        Item(
+            before=" " if spaced and number else "",
+            key=None if item.key is None else _plain(item.key),
+            colon="" if item.key is None else ": " if spaced else ":",
+            value=ordinary(item.value, spaced=spaced),
+            after="",
+        )
+        for number, item in enumerate(node.items)
+    )
+    return Container(node.kind, items, "")
+
+
+def _plain(key: str) -> str:
+    plain = json.dumps(json.loads(key), ensure_ascii=False)
+    return key if re.search("[\ud800-\udfff]", plain) else plain
 
 
 def printed(node: Scalar | Container) -> str:

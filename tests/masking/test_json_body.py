@@ -12,7 +12,7 @@ from policy_middleware.masking import Masker
 from policy_middleware.masking.json_body import MAX_DEPTH
 from policy_middleware.model.errors import MaskError
 from policy_middleware.model.policy import FieldMask, MaskOperator, MaskSpec, Operation
-from tests.masking import documents
+from tests.masking import documents, lossless
 
 JSON = "application/json"
 
@@ -32,6 +32,14 @@ def test_any_document_under_any_mask_equals_the_model(document, before, after):
     body = before + documents.printed(node) + after
     result = Masker.from_spec(MaskSpec(tuple(fields))).mask(body.encode(), JSON)
     assert result.body.decode() == before + documents.masked(node, fields) + after
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents.masked_documents() | documents.documents_masked_by_key())
+def test_every_way_keeps_every_byte_outside_masked_values(document):
+    for text, expected, written in lossless.outcomes(*document):
+        for way, result in written.items():
+            assert result == expected, (way, text)
 
 
 @settings(max_examples=200, deadline=None)
