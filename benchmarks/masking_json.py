@@ -1,6 +1,8 @@
 """What masking of JSON costs, beside what parsing and writing the same body costs in the same run.
 
-Run it with `python -m benchmarks.masking_json`.
+Run it with `python -m benchmarks.masking_json`. `python -m benchmarks.masking_json --documents 3000` masks as
+many random documents instead, each in three layouts and in every way that takes it, and holds them against
+the model of the tests: every byte outside masked values has to stay.
 """
 
 from __future__ import annotations
@@ -8,17 +10,23 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
 import orjson
 from faker import Faker
+from hypothesis import HealthCheck, given, settings
 
 from benchmarks.masking import by_re
 from policy_middleware.masking import Masker
 from policy_middleware.masking.json_body import rewrite
 from policy_middleware.model.errors import MaskError
+from policy_middleware.model.policy import FieldMask
+from tests.masking.documents import Container, documents_masked_by_key, masked_documents
+from tests.masking.lossless import outcomes
 
 TYPE = "application/json"
 FIELDS = {"customers[*].email": "redact", "customers[*].ssn": "redact"}
@@ -128,6 +136,9 @@ HOSTILE = {
     "too deep": "[" * 500_000 + "]" * 500_000,
     "escapes": '["' + "\\u0041" * 160_000 + '"]',
     "escaped keys": "{" + ",".join(['"\\u0078":1'] * 85_000) + "}",
+    "nested objects": "[" + ",".join(['{"a":' * 90 + "1" + "}" * 90] * 1_800) + "]",
+    "masked arrays": "[" + ",".join(['{"x":["a"]}'] * 80_000) + "]",
+    "long then deep": "".join("[" + "1," * 5_000 for _ in range(90)) + "[]" + "]" * 90,
     "short numbers": "[" + ",".join(["1"] * 499_000) + "]",
     "quotes": '["' + '\\"' * 490_000 + '"]',
     "addresses": "[" + ",".join(['"a@b.co"'] * 110_000) + "]",
@@ -156,10 +167,46 @@ def hostile() -> None:
         print(f"hostile {len(page) / 1e6:.2f} MB {name:14} {slowest:.2f} s")
 
 
-if __name__ == "__main__":
+def documents(count: int) -> int:
+    """Print how many of `count` random documents are masked otherwise than the model says, and return it."""
+    masked: Counter[str] = Counter()
+    differences: list[str] = []
+
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+    @given(masked_documents() | documents_masked_by_key())
+    def compare(document: tuple[Container, list[FieldMask]]) -> None:
+        masked["documents"] += 1
+        for text, expected, written in outcomes(*document):
+            masked.update(written.keys())
+            differences.extend(
+                f"{way}: {text!r} under {document[1]}" for way in written if written[way] != expected
+            )
+
+    compare()
+    for difference in differences:
+        print(difference)
+    print(
+        f"{masked['documents']} documents in 3 layouts: {masked['mask']} masked, "
+        f"{masked['in place']} in place and {masked['quick']} quickly; {len(differences)} differences"
+    )
+    return len(differences)
+
+
+def main() -> int:
+    """Run what the command line asks for; return the status of the process."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
+    parser.add_argument(
+        "--documents", type=int, metavar="COUNT", help="compare this many documents, measure nothing"
+    )
+    asked = parser.parse_args()
+    if asked.documents is not None:
+        return 1 if documents(asked.documents) else 0
     fields()
     entities()
     realistic()
     hostile()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
