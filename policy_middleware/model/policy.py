@@ -105,7 +105,7 @@ class MaskSpec:
     entities: tuple[EntityMask, ...] = ()
     headers: tuple[HeaderMask, ...] = ()
     _hash: int = field(init=False, repr=False, compare=False)
-    """Known from the beginning, because each masked response looks up the masker that was made of its mask."""
+    """Known from the beginning: each masked response looks up by its mask the masker that was made of it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash((self.fields, self.entities, self.headers)))
