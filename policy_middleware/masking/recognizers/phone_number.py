@@ -14,26 +14,27 @@ from typing import Final
 from policy_middleware.masking.linear_search import Searcher
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
-REGIONS: Final = ("US", "GB", "DE", "FR", "IT", "ES", "NL", "CH", "AT", "BE", "AU", "IN", "BR", "JP")
+REGIONS: Final = (
+    *("US", "GB", "DE", "FR", "IT", "ES", "NL", "CH", "AT", "BE", "AU", "IN", "BR", "JP"),
+    *("PT", "PL", "GR", "CZ"),
+)
 """Regions whose national numbers are recognised without a country code."""
+# With a sign behind where others end with the bare word ("historically", "hotel"). Each word is looked for at
+# each number, so that a megabyte of numbers pays for every one.
 _CONTEXT: Final = (
-    b"phone",
-    b"tel",
-    b"call",
-    b"mobile",
-    b"cell",
-    b"fax",
-    b"contact",
-    b"dial",
-    b"reach",
-    b"sms",
-    b"text",
-    b"whatsapp",
-    b"number",
+    *(b"phone", b"mobile", b"call ", b"call:", b"fax", b"tel.", b"tel:", b"contact"),
+    *(b"dial", b"reach", b"sms", b"whatsapp"),
 )
 _NAMES: Final = ("phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "sms", "whatsapp")
 _EXTENSION: Final = r"(?: ?(?i:x|ext\.?|extension|#) ?\d{1,6}\b|\b)"
 _GAP: Final = r"[ ./()-]{0,3}"
+_ANNOUNCED: Final = (
+    r"\d{9,12}|\d{2}(?:-\d{2}){3}|\d{2} \d{3} \d{3}|\d{2} \d{6}|\d{3} \d{4}|\d{3} \d{2} \d{3}|\d{4} \d{4}"
+)
+"""How people group numbers that only a word before them tells from other numbers.
+
+No pairs with spaces: in a row of pairs each one begins a match, and each match costs a look for the words.
+"""
 
 
 _DIGITS: Final = b"0123456789"
@@ -42,10 +43,19 @@ _GROUP: Final = re.compile(rb"\d+")
 _NORTH_AMERICAN: Final = frozenset({(3, 3, 4), (1, 3, 3, 4)})
 _LOCAL: Final = (3, 4)
 _OF_OTHERS: Final = frozenset({(3, 2, 4), (4, 2, 2), (2, 2, 4), (4, 2, 2, 2), (2, 2, 4, 2)})
+"""Social security numbers, and dates with or without an hour."""
+_PLANNED: Final = frozenset(
+    {
+        *((3, 3, 3), (3, 2, 2, 2), (2, 3, 4), (2, 3, 2, 2), (2, 4, 4), (2, 5, 4)),
+        *((3, 6), (3, 7), (4, 6), (5, 5), (4, 3, 3)),
+    }
+)
+"""How numbers without a zero in front are grouped where people write them so; a plan has to know them too."""
+_BRACKETED: Final = frozenset({(2, 3, 3), (1, 3, 4)})
 _EXTENSION_SIGN: Final = re.compile(rb"[x#t]", re.IGNORECASE)
 _FEWEST, _MOST_NATIONAL = 7, 12
-_FEWEST_PLANNED: Final = 9
-"""Digits of a number that only a numbering plan speaks for; shorter ones are all sorts of numbers."""
+_FEWEST_TRUNK: Final = 9
+"""Digits of a number that begins with a zero; what is shorter is rather a postcode beside a house number."""
 _LIKENESS: Final = bytes.maketrans(b"012345678", b"9" * 9)
 _SPACED: Final = bytes(byte if 48 <= byte <= 57 else 32 for byte in range(256))
 
@@ -92,26 +102,39 @@ def _rows(likeness: bytes, first: bytes) -> tuple[tuple[int, int, bool], ...]:
 
 def _needs_plan(value: bytes, lengths: tuple[int, ...], first: bytes) -> bool | None:
     """Return False when groups of such `lengths` are a number, True when a plan has to say so, else None."""
-    if lengths in _OF_OTHERS or len(lengths) == 1:
-        return None
     if lengths in _NORTH_AMERICAN:
         return False if len(lengths) == 3 or first == b"1" else None
     if lengths == _LOCAL:
         return False if value[3:4] == b"-" else None
-    if len(lengths) == 2 and value[lengths[0] : lengths[0] + 1] == b".":  # A decimal fraction.
-        return None
-    if value.count(b"/") > 1 or (b"." in value and b" " in value):  # A date or an amount beside a number.
+    if len(lengths) == 1 or _is_other(value, lengths, first):
         return None
     if first == b"0":
+        return False if sum(lengths) >= _FEWEST_TRUNK else None
+    if lengths in _BRACKETED and value.startswith(b"("):
         return False
-    if max(lengths) <= 3 and b"." in value:  # An internet address, or a version.
-        return None
-    if sum(lengths) < _FEWEST_PLANNED:
+    if lengths not in _PLANNED:
         return None
     # A row that only a plan speaks for must at least look like one number.
     if b"(" not in value and len(set(value.translate(None, _DIGITS))) > 1:
         return None
     return True
+
+
+def _is_other(value: bytes, lengths: tuple[int, ...], first: bytes) -> bool:
+    """Return True for groups that are rather a date, an amount, a version or an internet address."""
+    if lengths in _OF_OTHERS:
+        return first != b"0" or lengths[0] != 4
+    if len(lengths) == 2 and value[lengths[0] : lengths[0] + 1] == b".":  # A decimal fraction.
+        return True
+    if value.count(b"/") > 1 or (b"." in value and b" " in value):  # A date or an amount beside a number.
+        return True
+    return max(lengths) <= 3 and b"." in value and first != b"0"
+
+
+def _abroad_or_in_plan(value: bytes) -> tuple[int, int] | None:
+    """Accept what follows an international prefix, and a row of digits that a numbering plan knows."""
+    digits = value[: len(value) - len(value.lstrip(_DIGITS))]
+    return _not_one_digit(value) if value.startswith(b"00") or _in_plan(digits) else None
 
 
 def _in_plan(digits: bytes) -> bool:
@@ -146,10 +169,11 @@ _SHAPES: Final = (
         not_after=b"0123456789",
     ),
     Shape(
-        r"\b00[ -]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}" + _EXTENSION,
-        presence=r"\b00[ -]?[1-9](?:[ ./()-]{0,3}\d){6}",
-        judge=_not_one_digit,
-        not_after=b".-",
+        r"\b(?:00[ -]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}|0[1-9]\d{8,9})" + _EXTENSION,
+        presence=r"\b0(?:0[ -]?[1-9](?:[ ./()-]{0,3}\d){6}|[1-9]\d{8})",
+        judge=_abroad_or_in_plan,
+        not_after=b".-+",
+        score=0.8,
     ),
     Shape(
         r"(?:\(\d{1,5}\)|\b\d{1,5})(?:[ ./-]{0,3}\(\d{1,5}\))?(?:[ ./-]{1,3}\d{2,8}){1,4}" + _EXTENSION,
@@ -163,12 +187,12 @@ _SHAPES: Final = (
         r"\((?:\d{3}|0\d{1,5})\)\d{3,4}[ .-]?\d{3,4}" + _EXTENSION, presence=r"\(\d{2,6}\)\d{3}", score=0.9
     ),
     Shape(
-        r"\b[01]?\d{10}" + _EXTENSION,
-        presence=r"\d{10}",
+        r"\b(?:" + _ANNOUNCED + ")" + _EXTENSION,
+        presence=r"\d{9}|\d{2}-\d{2}-\d|\d{2} \d{2}",
         judge=_not_one_digit,
         context=_CONTEXT,
         names=_NAMES,
-        not_after=b".-+",
+        not_after=b".-/+0123456789",
         score=0.6,
     ),
 )
