@@ -15,6 +15,9 @@ _TIME: Final = (
     r"(?:Z\b| ?[+-]\d{2}:?\d{2}\b)?)?"
 )
 _YEAR: Final = r"(?:1[89]|2[01])\d{2}"
+_DAY_OF_WEEK: Final = r"(?i:(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
+# What stands before a year and seldom before another number of four digits.
+_BEFORE_YEAR: Final = r"(?i:in|since|during|until|circa|year|act of|class of|end of|summer of|as of)"
 _ORDINAL: Final = r"\d{1,2}(?i:st|nd|rd|th)?"
 
 
@@ -43,10 +46,29 @@ def _is_day(month: bytes, day: bytes) -> bool:
     return 1 <= int(month) <= 12 and 1 <= int(day) <= 31
 
 
+def _year(value: bytes) -> tuple[int, int] | None:
+    """Leave the word before the year outside."""
+    return len(value) - 4, len(value)
+
+
+def _day_of_week(value: bytes) -> tuple[int, int] | None:
+    """Leave the words around the day outside."""
+    end = value.lower().index(b"day") + 3
+    return value.rfind(b" ", 0, end) + 1, end
+
+
 DATE_TIME: Final = Recognizer(
     "DATE_TIME",
-    "A date, with or without a time of day.",
-    ("2024-03-15T14:30:00Z", "15.03.2024", "3/15/24", "March 15, 2024", "15 Mar 2024"),
+    "A date, with or without a time of day; a day of the week; a year after a word such as 'since'.",
+    (
+        "2024-03-15T14:30:00Z",
+        "15.03.2024",
+        "3/15/24",
+        "March 15, 2024",
+        "15 Mar 2024",
+        "in 1977",
+        "on Friday",
+    ),
     (
         Shape(
             r"\b\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + _TIME + r"\b",
@@ -91,6 +113,23 @@ DATE_TIME: Final = Recognizer(
             r"\b(?:0[1-9]|1[0-2])/(?:\d{2}|" + _YEAR + r")\b",
             presence=r"\d{2}/\d{2}",
             not_after=b"-/.",
+            score=0.5,
+        ),
+        Shape(
+            r"\b" + _BEFORE_YEAR + r" (?:1[89]|20)\d{2}\b",
+            presence=r"[a-zA-Z] (?:1[89]|20)\d{2}\b",
+            judge=_year,
+            score=0.5,
+        ),
+        # "Every Sunday", or the word alone, is a rule or a name more often than a date.
+        Shape(
+            r"\b(?:(?i:on|this|next|by|until|since) "
+            + _DAY_OF_WEEK
+            + r"|"
+            + _DAY_OF_WEEK
+            + r" (?i:at|morning|noon|afternoon|evening|night))\b",
+            presence=_DAY_OF_WEEK,
+            judge=_day_of_week,
             score=0.5,
         ),
     ),

@@ -124,7 +124,18 @@ LOOK_ALIKES = {
     "URL": ["e.g. this", "file.txt", "3.14", "Mr.Smith"],
     "MAC_ADDRESS": ["00:1A:2B:3C:4D", "00:1A:2B-3C:4D:5E", "16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"],
     "CRYPTO": ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN1", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "0x1234"],
-    "DATE_TIME": ["2024-13-45", "99/99/9999", "1.2.3", "may be", "10.0.0.1", "march on"],
+    "DATE_TIME": [
+        "2024-13-45",
+        "99/99/9999",
+        "1.2.3",
+        "may be",
+        "10.0.0.1",
+        "march on",
+        "1977",
+        "of 2048",
+        "in 1234",
+        "every Sunday",
+    ],
     "US_PASSPORT": ["912803456", "order 912803456"],
     "UK_NHS": ["943 476 5918", "9434765919", "111 111 1111"],
     "SECRET": ["sk-learn-compatible-estimators", "ghp_short", "eyJhbGci", "-----BEGIN PUBLIC KEY-----"],
@@ -145,6 +156,21 @@ def test_a_real_value_is_found_whole_in_a_sentence(entity: str, value: str) -> N
 @pytest.mark.parametrize(("entity", "value"), pairs(LOOK_ALIKES))
 def test_a_look_alike_is_left_alone(entity: str, value: str) -> None:
     assert recognize(f"It is: {value}, they say.", [entity]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("It was founded in 1977.", "1977"),
+        ("the Civil Rights Act of 1964 protects", "1964"),
+        ("Since 2008 he has lived here", "2008"),
+        ("We'll meet Friday at noon", "Friday"),
+        ("she flew on Tuesday to Rome", "Tuesday"),
+        ("by next monday", "monday"),
+    ],
+)
+def test_a_year_or_a_day_of_the_week_is_a_date_beside_a_word_that_makes_it_one(text: str, date: str) -> None:
+    assert [text[span.start : span.end] for span in recognize(text, ["DATE_TIME"])] == [date]
 
 
 @pytest.mark.parametrize("entity", sorted(RECOGNIZERS))
