@@ -15,10 +15,14 @@ _SCHEMES: Final = (
     r"https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3"
 )
 _TAIL: Final = r"[^\s\"'<>`{}|\\^]"
-# In one case throughout: "B.Com" is a degree.
-_ENDING: Final = r"\.(?:" + _TOP_LEVEL + "|" + _TOP_LEVEL.upper() + r")\b"
-_HOST: Final = r"\b[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}" + _ENDING
-_HOST_PRESENCE: Final = "[A-Za-z0-9_.-]" + _ENDING
+# In one case throughout: "B.Com" is a degree. In capitals "TRE.IN" is a company, so two letters need more.
+_CAPITALS: Final = r"COM|ORG|NET|EDU|GOV|MIL|INFO|BIZ|(?:CO|COM|AC|ORG|NET|GOV)\.[A-Z]{2}"
+_ENDING: Final = rf"\.(?:{_TOP_LEVEL}|{_CAPITALS})\b"
+_CAPITAL_ENDING: Final = rf"\.(?:{_TOP_LEVEL.upper()})\b"
+_HOST: Final = (
+    rf"\b(?:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,100}}{_ENDING}|WWW\.[A-Z0-9_.-]{{1,100}}{_CAPITAL_ENDING})"
+)
+_HOST_PRESENCE: Final = rf"[A-Za-z0-9_.-]{_ENDING}|WWW\.[A-Z0-9_.-]{{1,100}}{_CAPITAL_ENDING}"
 _WITHIN_HOST: Final = b"@.-"
 _CLOSING: Final = {b")": b"(", b"]": b"["}
 
@@ -44,7 +48,8 @@ URL: Final = Recognizer(
     ("https://example.com/a?b=c#d", "www.example.org", "shop.example.co.uk/cart"),
     (
         Shape(
-            r"(?i:\b(?:" + _SCHEMES + r")://)" + _TAIL,
+            # Also right behind a letter, as in "\\nhttps://" of a text escaped twice.
+            r"(?i:(?:" + _SCHEMES + r")://)" + _TAIL,
             presence="://",
             judge=_without_punctuation,
             tail=_TAIL,

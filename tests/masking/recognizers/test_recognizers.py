@@ -65,6 +65,9 @@ REAL = {
         "www.example.org",
         "shop.example.co.uk/cart",
         "postgres://u:p@db/x",
+        "EXAMPLE.COM",
+        "SHOP.EXAMPLE.CO.UK/CART",
+        "WWW.EXAMPLE.DE",
     ],
     "MAC_ADDRESS": ["00:1A:2B:3C:4D:5E", "00-1a-2b-3c-4d-5e", "001a.2b3c.4d5e"],
     "CRYPTO": [
@@ -121,7 +124,7 @@ LOOK_ALIKES = {
         "536904399",
     ],
     "IP_ADDRESS": ["1.2.3", "1.2.3.4.5", "256.1.1.1", "12:30:45", "std::abs", "A::Bad", "::"],
-    "URL": ["e.g. this", "file.txt", "3.14", "Mr.Smith"],
+    "URL": ["e.g. this", "file.txt", "3.14", "Mr.Smith", "TRE.IN", "ACCESS-ST.CH/EUR", "B.Com"],
     "MAC_ADDRESS": ["00:1A:2B:3C:4D", "00:1A:2B-3C:4D:5E", "16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"],
     "CRYPTO": ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN1", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "0x1234"],
     "DATE_TIME": [
@@ -222,6 +225,7 @@ def test_a_weak_shape_needs_a_word_of_its_own_and_the_form_of_a_number(text: str
         ("IBAN_CODE", "AB12 DE89 3704 0044 0532 0130 00 and on", "DE89 3704 0044 0532 0130 00"),
         ("PHONE_NUMBER", "2024 415-555-0132 12", "415-555-0132"),
         ("EMAIL_ADDRESS", "a@b john@example.com", "john@example.com"),
+        ("URL", r"see\nhttps://example.com/a", "https://example.com/a"),
     ],
 )
 def test_a_neighbour_never_hides_a_value(entity: str, text: str, value: str) -> None:
