@@ -20,8 +20,9 @@ _RANGES: Final = (
     ("2221", "2720", frozenset({16})),
     ("34", "34", frozenset({15})),  # American Express
     ("37", "37", frozenset({15})),
-    ("300", "305", frozenset({14})),  # Diners Club
-    ("3095", "3095", frozenset({14})),
+    ("1", "1", frozenset({15})),  # UATP
+    ("300", "305", frozenset({14, *_UP_TO_19})),  # Diners Club
+    ("3095", "3095", frozenset({14, *_UP_TO_19})),
     ("36", "36", frozenset({14, *_UP_TO_19})),
     ("38", "39", frozenset({14, *_UP_TO_19})),
     ("1800", "1800", frozenset({15})),  # JCB
@@ -34,10 +35,15 @@ _RANGES: Final = (
     ("3158", "3158", frozenset({15, 16})),
     ("3337", "3337", frozenset({15, 16})),
     ("2200", "2204", _UP_TO_19),  # Mir
+    ("2205", "2205", frozenset({16})),  # BORICA
     ("6011", "6011", _UP_TO_19),  # Discover
     ("644", "649", _UP_TO_19),
     ("65", "65", _UP_TO_19),
-    ("62", "62", _UP_TO_19),  # UnionPay
+    ("62", "62", frozenset({14, 15, *_UP_TO_19})),  # UnionPay
+    ("81", "82", frozenset({16})),  # RuPay
+    ("8600", "8600", frozenset({16})),  # UzCard
+    ("9792", "9792", frozenset({16})),  # Troy
+    ("9860", "9860", frozenset({16})),  # Humo
     ("0604", "0604", _MAESTRO),
     ("50", "50", _MAESTRO),
     ("56", "58", _MAESTRO),
@@ -84,7 +90,7 @@ CREDIT_CARD: Final = Recognizer(
     ("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005"),
     (
         Shape(
-            r"[0-6]\d{11,18}|[0-6]\d{3}[ -]\d(?:[ -]?\d){7,14}",
+            r"[0-689]\d{11,18}|[0-689]\d{3}[ -]\d(?:[ -]?\d){7,14}",
             presence=r"\d{4}(?:[ -]?\d){8}",
             judge=_card,
             inner=True,

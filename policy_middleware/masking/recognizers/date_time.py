@@ -110,8 +110,8 @@ DATE_TIME: Final = Recognizer(
             presence=_MONTH + r"\.?[ ,-]{1,2}\d{4}",
         ),
         Shape(
-            r"\b(?:0[1-9]|1[0-2])/(?:\d{2}|" + _YEAR + r")\b",
-            presence=r"\d{2}/\d{2}",
+            r"\b(?:(?:0[1-9]|1[0-2])/\d{2}|(?:0?[1-9]|1[0-2])/" + _YEAR + r")\b",
+            presence=r"\d/\d{2}",
             not_after=b"-/.",
             score=0.5,
         ),

@@ -7,8 +7,8 @@ from typing import Final
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
 # Of the special characters that RFC 5322 allows in a local part, those that addresses have in practice and
-# that do not delimit them: `mailto=a@b.example` is a name, a sign and an address, whose hash has to be the same
-# as elsewhere. So are `/users/a@b.example`, `x|a@b.example` and `?to=a@b.example&`.
+# that do not delimit them. `mailto=a@b.example`, `/users/a@b.example` and `x|a@b.example` are words, a sign
+# and an address, whose hash has to be the same as elsewhere.
 _LOCAL: Final = r"\w[\w.%+'~-]{0,63}"
 _DOMAIN: Final = r"\w[\w.-]{0,190}\.(?:xn--[a-zA-Z0-9-]{2,59}|[^\W\d_]{2,24})"
 

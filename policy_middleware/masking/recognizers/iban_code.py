@@ -14,8 +14,13 @@ _REGISTRY: Final = (
     "MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 "
     "SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30 "
 )
-_LENGTHS: Final = {entry[:2].encode(): int(entry[2:]) for entry in _REGISTRY.split()}
-_SEPARATORS: Final = b" -"
+# Countries whose banks use the form without an entry in the registry.
+_UNREGISTERED: Final = (
+    "AO25 BF28 BJ28 CF27 CG27 CI28 CM27 CV25 DZ26 GA27 GQ27 GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 "
+    "TD27 TG28 "
+)
+_LENGTHS: Final = {entry[:2].encode(): int(entry[2:]) for entry in (_REGISTRY + _UNREGISTERED).split()}
+_SEPARATORS: Final = b" -."
 
 
 def _iban(value: bytes) -> tuple[int, int] | None:
@@ -39,8 +44,8 @@ IBAN_CODE: Final = Recognizer(
     ("DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "NO93 8601 1117 947"),
     (
         Shape(
-            r"(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}(?:[ -]?[A-Za-z0-9]){11,29}",
-            presence=r"(?:\b|_)(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}[ -]?[A-Za-z0-9]",
+            r"(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}(?:[ .-]?[A-Za-z0-9]){11,29}",
+            presence=r"(?:\b|_)(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}[ .-]?[A-Za-z0-9]",
             judge=_iban,
             inner=True,
             apart=True,

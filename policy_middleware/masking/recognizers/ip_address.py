@@ -26,7 +26,7 @@ def _version_6(value: bytes) -> tuple[int, int] | None:
     end = len(value)
     if len(address) == len(value) and value.endswith(b":") and not value.endswith(b"::"):
         address, end = address[:-1], end - 1
-    if not any(48 <= byte <= 57 for byte in address) and len(address) < _LONG_ENOUGH:
+    if not any(48 <= byte <= 57 for byte in value) and len(address) < _LONG_ENOUGH:
         return None
     try:
         inet_pton(AF_INET6, address.decode("ascii"))
@@ -44,7 +44,7 @@ IP_ADDRESS: Final = Recognizer(
             r"\d{1,3}(?:\.\d{1,3}){3,7}(?:/\d{1,2})?",
             presence=r"\d\.\d{1,3}\.\d{1,3}\.\d",
             judge=_version_4,
-            not_after=b".-",
+            not_after=b".",
             apart=True,
         ),
         Shape(
