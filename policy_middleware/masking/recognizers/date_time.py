@@ -52,9 +52,10 @@ def _year(value: bytes) -> tuple[int, int] | None:
 
 
 def _day_of_week(value: bytes) -> tuple[int, int] | None:
-    """Leave the words around the day outside."""
+    """Leave the words around the day outside; one of them has to be there."""
     end = value.lower().index(b"day") + 3
-    return value.rfind(b" ", 0, end) + 1, end
+    start = value.rfind(b" ", 0, end) + 1
+    return (start, end) if end - start < len(value) else None
 
 
 DATE_TIME: Final = Recognizer(
@@ -123,11 +124,9 @@ DATE_TIME: Final = Recognizer(
         ),
         # "Every Sunday", or the word alone, is a rule or a name more often than a date.
         Shape(
-            r"\b(?:(?i:on|this|next|by|until|since) "
+            r"\b(?:(?i:on|this|next|by|until|since) )?"
             + _DAY_OF_WEEK
-            + r"|"
-            + _DAY_OF_WEEK
-            + r" (?i:at|morning|noon|afternoon|evening|night))\b",
+            + r"(?: (?i:at|morning|noon|afternoon|evening|night))?\b",
             presence=_DAY_OF_WEEK,
             judge=_day_of_week,
             score=0.5,

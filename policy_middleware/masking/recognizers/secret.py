@@ -11,40 +11,52 @@ from typing import Final
 
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
-# What the providers begin their tokens with. The rest of a token is at least 16 characters long and is
-# taken as long as it goes on, because providers let their tokens grow.
-_BEGINNINGS: Final = (
-    r"(?:A3T[A-Z0-9]|A[KSB]IA|ACCA)[A-Z0-9]{4}",  # Amazon Web Services
-    r"gh[pousr]_|github_pat_",  # GitHub
-    r"gl(?:pat|dt|ft|soat|rt|cbt|ptt|imt|agent|ffct)-",  # GitLab
-    r"xox[abeoprs][-.]|xapp-\d-",  # Slack
-    r"[rsp]k_(?:live|test|prod)_|whsec_",  # Stripe
-    r"sk-(?:ant-|proj-|svcacct-|or-)?",  # OpenAI, Anthropic, OpenRouter
-    r"AIza|ya29\.|GOCSPX-",  # Google
-    r"SG\.",  # SendGrid
-    r"npm_|pypi-AgE|rubygems_",
-    r"hf_|r8_|nvapi-|gsk_|xai-",  # Hugging Face, Replicate, NVIDIA, Groq, xAI
-    r"do[opr]_v1_",  # DigitalOcean
-    r"shp(?:at|ca|pa|ss)_",  # Shopify
-    r"hv[sbr]\.",  # HashiCorp Vault
-    r"glsa_|glc_",  # Grafana
-    r"dapi[a-f0-9]{8}",  # Databricks
-    r"lin_api_|secret_|ntn_[0-9]{8}",  # Linear, Notion
-    r"sntr[ysu]_",  # Sentry
-    r"dckr_(?:pat|oat)_",  # Docker
-    r"PMAK-|NRAK-|ATATT3",  # Postman, New Relic, Atlassian
-    r"AGE-SECRET-KEY-1",
-    r"\d{8,10}:AA",  # Telegram
+# What the providers begin their tokens with, by what at least goes on behind it. The rest of a token is taken
+# as long as it goes on, because providers let their tokens grow. None has no beginning of its own, because a
+# stream would have to ask of every word whether it is one.
+_BEFORE_LETTERS_AND_DIGITS: Final = (
+    r"gh[pousr]_|npm_|rubygems_|dckr_(?:pat|oat)_",  # GitHub, Docker
+    r"hf_|api_org_|r8_|gsk_|xai-|pplx-|pcsk_|sk-",  # Hugging Face, Replicate, Groq, Perplexity, OpenAI
+    r"[rsp]k_(?:live|test|prod)_|whsec_|shippo_(?:live|test)_|sq0(?:atp|csp|idp)-",  # Stripe, Shippo, Square
+    r"do[opr]_v1_|LTAI|v1\.0-[a-f0-9]{24}-|dapi[a-f0-9]{8}",  # DigitalOcean, Cloudflare, Databricks
+    r"lin_api_|ntn_|secret_|shp(?:at|ca|pa|ss)_|ph[cx]_",  # Linear, Notion, Shopify, PostHog
+    r"sb_secret_|sbp_|sgp_|sq[upa]_|rdme_|pnu_|tfp_",  # Supabase, Sourcegraph, Sonar, Prefect, Typeform
+    r"xkeysib-|EZ[AT]K|FLW(?:PUB|SEC)K(?:_TEST)?-|NR(?:AK|JS|AL)-",  # Brevo, EasyPost, Flutterwave, New Relic
+    r"AKCp|CLOJARS_|GR1348941|p8e-|ico-|pul-|key-|sm_[aps]at_",  # Artifactory, GitLab, Adobe, Pulumi, Mailgun
+    r"AGE-SECRET-KEY-1|s-s4t2(?:ud|af)-",
 )
-
-
+_BEFORE_SIGNS: Final = (
+    r"github_pat_|gl(?:pat|dt|ft|soat|rt|cbt|ptt|imt|agent|ffct|oas)-",  # GitHub, GitLab
+    r"xox[abeoprs][-.]|xapp-\d-|hooks\.slack\.com/(?:services|workflows|triggers)/",  # Slack
+    r"sk-(?:ant|proj|svcacct|admin|or)-|nvapi-|lsv2_(?:pt|sk)_|tvly-",  # Anthropic, OpenAI, LangSmith
+    r"AIza|ya29\.|GOCSPX-|SG\.|pypi-AgE|hv[sbr]\.",  # Google, SendGrid, PyPI, HashiCorp Vault
+    r"glsa_|glc_|eyJrIjoi|sntry[su]_|figd_|PMAK-|AT[AC]TT3|ATBB",  # Grafana, Sentry, Figma, Atlassian
+    r"HRKU-|ops_eyJ|pscale_(?:tkn|oauth|pw)_|dp\.(?:pt|st|ct|sa|scim|audit)\.",  # Heroku, 1Password, Doppler
+    r"duffel_(?:test|live)_|dt0[a-z]01\.|fo1_|fm[12][ar]?_|fio-u-|sha256~",  # Dynatrace, Fly.io, OpenShift
+    r"discord(?:app)?\.com/api/webhooks/\d{17,20}/|\d{8,10}:AA",  # Discord, Telegram
+)
+_AWS: Final = r"A3T[A-Z0-9]|A[KSB]IA|ACCA"
+_BEGINNINGS: Final = (*_BEFORE_LETTERS_AND_DIGITS, *_BEFORE_SIGNS, _AWS, "A3-[A-Z0-9]{6}-|SK[0-9a-f]{4}|API-")
+_FORMED: Final = re.compile(
+    (
+        rf"(?:{'|'.join(_BEFORE_LETTERS_AND_DIGITS)})[A-Za-z0-9]{{16}}|(?:{'|'.join(_BEFORE_SIGNS)})"
+        rf"|(?:{_AWS})[A-Z0-9]{{16}}|A3-[A-Z0-9]{{6}}-[A-Z0-9]{{6}}|SK[0-9a-f]{{32}}|API-[A-Z0-9]{{26}}"
+    ).encode()
+)
+"""Not in the pattern of the shape either: what streams ask about has to be short."""
 _DIGIT: Final = re.compile(rb"\d")
+_MIXED: Final = re.compile(rb"[a-z][A-Z]")
+_WORDS: Final = re.compile(rb"[A-Za-z][_-][A-Za-z]")
 
 
 def _random_looking(value: bytes) -> tuple[int, int] | None:
-    """Reject identifiers made of words, such as `sk-learn-compatible-estimators`: a key has digits."""
+    """Reject identifiers made of words, such as `sk-learn-compatible-estimators`: keys differ."""
     end = len(value.rstrip(b".-=_"))
-    return (0, end) if _DIGIT.search(value, 6, end) else None
+    if _FORMED.match(value) is None:
+        return None
+    if _DIGIT.search(value, 6, end):
+        return 0, end
+    return (0, end) if _MIXED.search(value, 8, end) and not _WORDS.search(value, 8, end) else None
 
 
 def _token_of_parts(value: bytes) -> tuple[int, int] | None:

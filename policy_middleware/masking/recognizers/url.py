@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
@@ -15,14 +16,12 @@ _SCHEMES: Final = (
     r"https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3"
 )
 _TAIL: Final = r"[^\s\"'<>`{}|\\^]"
-# In one case throughout: "B.Com" is a degree. In capitals "TRE.IN" is a company, so two letters need more.
-_CAPITALS: Final = r"COM|ORG|NET|EDU|GOV|MIL|INFO|BIZ|(?:CO|COM|AC|ORG|NET|GOV)\.[A-Z]{2}"
-_ENDING: Final = rf"\.(?:{_TOP_LEVEL}|{_CAPITALS})\b"
-_CAPITAL_ENDING: Final = rf"\.(?:{_TOP_LEVEL.upper()})\b"
-_HOST: Final = (
-    rf"\b(?:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,100}}{_ENDING}|WWW\.[A-Z0-9_.-]{{1,100}}{_CAPITAL_ENDING})"
-)
-_HOST_PRESENCE: Final = rf"[A-Za-z0-9_.-]{_ENDING}|WWW\.[A-Z0-9_.-]{{1,100}}{_CAPITAL_ENDING}"
+# In one case throughout: "B.Com" is a degree. In capitals two letters need more: "TRE.IN" is a company.
+_ENDING: Final = r"\.(?:" + _TOP_LEVEL + r"|COM|ORG|NET|EDU|GOV|MIL|INFO|BIZ|[A-Z]{2})\b"
+_HOST: Final = r"\b[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}" + _ENDING
+_HOST_PRESENCE: Final = "[A-Za-z0-9_.-]" + _ENDING
+_DOUBTFUL: Final = re.compile(rb"(?!WWW\.|.*\.(?:COM?|AC|ORG|NET|GOV)\.[A-Z]{2}\Z).*\.[A-Z]{2}\Z")
+_HOST_ITSELF: Final = re.compile(rb"[A-Za-z0-9_.-]+")
 _WITHIN_HOST: Final = b"@.-"
 _CLOSING: Final = {b")": b"(", b"]": b"["}
 
@@ -42,6 +41,14 @@ def _without_punctuation(value: bytes) -> tuple[int, int] | None:
     return (0, end) if end else None
 
 
+def _host(value: bytes) -> tuple[int, int] | None:
+    """Reject a name in capitals that is rather a company's."""
+    host = _HOST_ITSELF.match(value)
+    if host is None or _DOUBTFUL.match(host[0]) is not None:
+        return None
+    return _without_punctuation(value)
+
+
 URL: Final = Recognizer(
     "URL",
     "A web address, with or without a scheme.",
@@ -57,10 +64,10 @@ URL: Final = Recognizer(
         Shape(
             _HOST + r"(?::\d{1,5})?[/?#]",
             presence=_HOST_PRESENCE,
-            judge=_without_punctuation,
+            judge=_host,
             tail=_TAIL,
             not_after=_WITHIN_HOST,
         ),
-        Shape(_HOST + r"(?::\d{1,5}\b)?", presence=_HOST_PRESENCE, not_after=_WITHIN_HOST),
+        Shape(_HOST + r"(?::\d{1,5}\b)?", presence=_HOST_PRESENCE, judge=_host, not_after=_WITHIN_HOST),
     ),
 )
