@@ -1,25 +1,21 @@
-"""How much is recognised of what the authors of other packages test their own validators with.
+"""What the authors of other packages test their own validators with.
 
-`python -m benchmarks.detection_outside` downloads the source distributions below with pip into a temporary
-directory, reads the strings in their tests (nothing of them is run, or kept), and prints for each collection
-how many of the values that its authors call valid are recognised whole, alone and within a sentence, and how
-many of those that they call invalid are taken for a value all the same. Nobody here chose the values, but
-they are meant to be hard on validators, not to be like the text of responses: quoted local parts, hosts
-without a dot, bare names.
+Of the strings in the tests of the distributions below: how many of the values that their authors call valid
+are recognised whole, alone and within a sentence, and how many of those that they call invalid are taken
+for a value all the same. They are meant to be hard on validators, not to be like the text of responses:
+quoted local parts, hosts without a dot, bare names.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.detection.registry import SOURCE, download
 from policy_middleware.masking.recognition import recognize
 
 DOCTEST: Final = "numbers of the doctest"
@@ -65,42 +61,33 @@ COLLECTIONS: Final = (
 _DOCTEST_VALUES: Final = re.compile(r">>> numbers = '''\n(.*?)\n\.\.\. '''", re.DOTALL)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        for distribution in dict.fromkeys(one.distribution for one in COLLECTIONS):
-            _download(distribution, directory)
+def print_collections(directory: Path) -> None:
+    """Download the distributions into `directory` and print what is recognised of each collection."""
+    archives = {
+        distribution: download(distribution, directory, SOURCE)
+        for distribution in dict.fromkeys(one.distribution for one in COLLECTIONS)
+    }
+    print(f"\n{'collection':60}{'entity':15}{'valid':>6}{'alone':>7}{'in text':>8}{'invalid':>9}{'taken':>7}")
+    missed: dict[str, list[str]] = {}
+    for one in COLLECTIONS:
+        source, version = _source(archives[one.distribution], one)
+        valid, invalid = _values(source, one.valid), _values(source, one.invalid)
+        alone = [value for value in valid if _whole(value, value, one.entity)]
+        within = [value for value in valid if _whole(f"It was {value} then.", value, one.entity)]
+        taken = [value for value in invalid if value not in valid and _whole(value, value, one.entity)]
+        name = f"{version}/{one.file}"
         print(
-            f"{'collection':52}{'entity':15}{'valid':>6}{'alone':>7}{'in text':>8}{'invalid':>9}{'taken':>7}"
+            f"{name:60}{one.entity:15}{len(valid):6}{_part(alone, valid):>7}{_part(within, valid):>8}"
+            f"{len(invalid):9}{len(taken):7}"
         )
-        missed: dict[str, list[str]] = {}
-        for one in COLLECTIONS:
-            source, version = _source(Path(directory), one)
-            valid, invalid = _values(source, one.valid), _values(source, one.invalid)
-            alone = [value for value in valid if _whole(value, value, one.entity)]
-            within = [value for value in valid if _whole(f"It was {value} then.", value, one.entity)]
-            taken = [value for value in invalid if value not in valid and _whole(value, value, one.entity)]
-            name = f"{version}/{one.file}"
-            print(
-                f"{name:52}{one.entity:15}{len(valid):6}{_part(alone, valid):>7}{_part(within, valid):>8}"
-                f"{len(invalid):9}{len(taken):7}"
-            )
-            missed[name] = [value for value in valid if value not in alone]
+        missed[name] = [value for value in valid if value not in alone]
     for name, values in missed.items():
         if values:
             print(f"missed in {name}: {', '.join(value[:40] for value in values[:8])}")
 
 
-def _download(distribution: str, directory: str) -> None:
-    options = ("-q", "--no-binary", ":all:", "--no-deps", "-d", directory)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", *options, distribution],
-        check=True,
-    )
-
-
-def _source(directory: Path, one: Collection) -> tuple[str, str]:
+def _source(archive: Path, one: Collection) -> tuple[str, str]:
     """Return the text of a file, and the name and version of the archive that has it."""
-    (archive,) = directory.glob(one.distribution.replace("-", "?") + "-*.tar.gz")
     top = archive.name.removesuffix(".tar.gz")
     with tarfile.open(archive) as files:
         member = files.extractfile(f"{top}/{one.file}")
@@ -149,7 +136,3 @@ def _whole(text: str, value: str, entity: str) -> bool:
 
 def _part(found: list[str], values: list[str]) -> str:
     return f"{len(found) / len(values):.2f}" if values else "-"
-
-
-if __name__ == "__main__":
-    main()
