@@ -16,7 +16,7 @@ _SCHEMES: Final = (
     r"https?|ftps?|sftp|wss?|file|ssh|git|ldaps?|rediss?|postgres(?:ql)?|mysql|mongodb(?:\+srv)?|amqps?|s3"
 )
 _TAIL: Final = r"[^\s\"'<>`{}|\\^]"
-# In one case throughout: "B.Com" is a degree. In capitals two letters need more: "TRE.IN" is a company.
+# In one case throughout: "B.Com" is a degree. In capitals two letters need more: "AM.IN" is a company.
 _ENDING: Final = r"\.(?:" + _TOP_LEVEL + r"|COM|ORG|NET|EDU|GOV|MIL|INFO|BIZ|[A-Z]{2})\b"
 _HOST: Final = r"\b[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}" + _ENDING
 _HOST_PRESENCE: Final = "[A-Za-z0-9_.-]" + _ENDING
