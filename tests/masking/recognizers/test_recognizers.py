@@ -106,7 +106,6 @@ REAL = {
         "sntryu_e7395e0fc21da4c273de252cbf951989032a0e53314",
         "dp.pt.wvbso7aj4vizgi4nh0s4r1p8ptyo7965ar9ob4wc7s5",
         "SK71babb384d1ae4eed8ecd3bc19a21ba6",
-        "hooks.slack.com/services/T0000000A/B0000000B/xyzxyzxyzxyzxyzxyzxyzxyz",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
         "xoxb-123456789012-abcdefghijkl",
     ],
@@ -292,7 +291,7 @@ def test_a_private_key_is_found_to_its_footer() -> None:
 
 
 def test_the_prefixes_of_all_recognisers_stay_short_enough_for_streams() -> None:
-    """Past 22,000 instructions their states no longer fit: a token takes forty times as long."""
+    """With many more instructions their states no longer fit RE2: a token takes twenty times as long."""
     byte_of = Alphabet().byte
     prefixes = [
         expression(shape.pattern, byte_of).prefixes
@@ -300,7 +299,7 @@ def test_the_prefixes_of_all_recognisers_stay_short_enough_for_streams() -> None
         for shape in recognizer.shapes
     ]
 
-    assert Searcher(b"(?:" + b"|".join(prefixes) + b")\\z").program_size < 21_000
+    assert Searcher(b"(?:" + b"|".join(prefixes) + b")\\z").program_size < 20_000
 
 
 def test_an_unknown_entity_is_refused_with_the_known_ones() -> None:
