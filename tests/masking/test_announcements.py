@@ -45,7 +45,7 @@ def test_a_name_before_the_colon_announces_its_value(source):
         '{"ssn": {"n": 536904399}}',
         '{"a": "ssn", "n": 536904399}',
         '{"lesson": "536904399"}',
-        '{"phone": "536904399"}',
+        '{"account": "536904399"}',
     ],
 )
 def test_no_other_text_announces_anything(source):
