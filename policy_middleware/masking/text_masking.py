@@ -91,6 +91,14 @@ class TextMasker:
             at = behind
         return masked
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where `mask` replaces something in `text`, from the left to the right."""
+        view = self.scanner.alphabet.view(text)
+        united, _ = regions(self.scanner.scan(view.data), len(view.data))
+        return [
+            (view.start(members[0].start), view.end(max(one.end for one in members))) for members in united
+        ]
+
     def stream(self) -> TextStream:
         """Return a masker of one text that arrives in parts."""
         from policy_middleware.masking.text_stream import TextStream

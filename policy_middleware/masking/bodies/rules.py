@@ -51,6 +51,9 @@ class TextMasker(Protocol):
     def detects(self, text: str, /) -> bool:
         """True when `mask` would change the text."""
 
+    def spans(self, text: str, /) -> Sequence[tuple[int, int]]:
+        """Return where `mask` replaces something in `text`."""
+
     def stream(self) -> TextStream:
         """Return a new stream."""
 
@@ -148,6 +151,10 @@ class BodyRules:
     def detects(self, text: str) -> bool:
         """True when some value is recognised in a text."""
         return self._texts is not None and self._texts.detects(text)
+
+    def spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Return where values are in a text."""
+        return self._searched().spans(text)
 
     def is_masked(self, text: str) -> bool:
         """True when `text` would leave changed; exact, where `detects` may be true of a mere likeness."""

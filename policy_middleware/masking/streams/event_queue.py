@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from policy_middleware.masking.bodies.rules import BodyRules, TextStream
@@ -164,12 +165,22 @@ class EventQueue:
             return [self._rules.text(texts[0])]
         each, found_in_each = self._rules.looked_at(texts)
         (whole,), found_in_whole = self._rules.looked_at(["".join(texts)])
-        self._rules.tally.found(found_in_whole if found_in_whole.total() else found_in_each)
+        self._rules.tally.found(found_in_whole or found_in_each)
         if "".join(each) == whole:
             return each
-        if found_in_whole.total() < found_in_each.total():
+        if found_in_each and not self._covers_each(texts):
             whole = REDACTED
         return [whole, *[""] * (len(texts) - 1)]
+
+    def _covers_each(self, texts: Sequence[str]) -> bool:
+        """True when every value of a text alone lies within a value of the text that all of them make."""
+        values = self._rules.spans("".join(texts))
+        beginnings = accumulate(map(len, texts), initial=0)
+        return all(
+            any(first <= before + start and before + end <= behind for first, behind in values)
+            for before, text in zip(beginnings, texts, strict=False)
+            for start, end in self._rules.spans(text)
+        )
 
 
 def _size(event: _Waiting | str) -> int:

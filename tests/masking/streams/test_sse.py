@@ -87,6 +87,12 @@ def test_values_side_by_side_do_not_hide_each_other():
     assert b"data: go on\n\n" in out
 
 
+def test_a_value_that_an_event_has_alone_is_not_shown_for_the_sake_of_one_that_several_make():
+    parts = ["jo", "@", "12", ".com", "4111 1111 1111 1111"]
+    body = "".join(f"data: {part}\n\n" for part in parts).encode()
+    assert b"4111" not in run(MASKER.stream(TYPE), [body])
+
+
 def test_events_leave_in_order_when_one_has_to_wait():
     stream = MASKER.stream(TYPE)
     assert stream.feed(b"data: jo\n\n") == b""
