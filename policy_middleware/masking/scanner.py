@@ -2,9 +2,10 @@
 
 A position is *decided* when no match that begins at it can change any more. In a growing text everything
 before the hold is decided: the hold is where the longest end of the text begins that is still the prefix of
-some match (`expression.py`). Matches are found left to right, each shape by itself, so what one recogniser
-finds never hides what another would. Everything is a function of decided text only; hence the matches of a
-growing text are those of the whole, however it was cut.
+some match (`expression.py`), and that stands where the match could be a value: not behind a character that
+rules it out, nor without the word that has to announce it. Matches are found left to right, each shape by
+itself, so what one recogniser finds never hides what another would. Everything is a function of decided text
+only; hence the matches of a growing text are those of the whole, however it was cut.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _END_APART: Final = r"(?:\b|_)"
 _UNDERSCORE: Final = ord("_")
 _EVERY_BYTE: Final = frozenset(range(256))
 # A parenthesis or a plus begins the next group: telephone numbers have them in front.
+_BEGINS_GROUP: Final = re.compile(
+    r"\\b(?:\[(?:A-Z|a-z|0-9|[0-9A-Za-z](?!-))+\]\??)?(?:\\d|\[(?:A-Z|a-z|0-9)+\])(?![?*]|\{0)[^|]*\Z"
+)
+"""Patterns whose matches begin where a group begins, and nowhere else: with a first letter or digit."""
 _GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*").match
 
 
@@ -49,8 +54,7 @@ class Scanner:
 
     __slots__ = (
         "_announcements",
-        "_longest",
-        "_prefixes",
+        "_beginnings",
         "_presence",
         "alphabet",
         "recognizers",
@@ -73,8 +77,7 @@ class Scanner:
         placeholders = _placeholders(recognizer.entity for recognizer in self.recognizers)
         self.shapes = [_CompiledShape(number, shape, self.alphabet, placeholders) for number, shape in shapes]
         self._presence = PresenceSet([shape.presence for shape in self.shapes])
-        self._prefixes = Searcher(b"(?:" + b"|".join(shape.prefixes for shape in self.shapes) + b")\\z")
-        self._longest = max((shape.longest for shape in self.shapes), default=0)
+        self._beginnings = _Beginnings(self.shapes)
         self._announcements = Announcements(self.shapes)
 
     def present(self, data: bytes) -> Sequence[int]:
@@ -83,8 +86,7 @@ class Scanner:
 
     def hold(self, data: bytes) -> int:
         """Return the offset before which every match has its end, given that `data` goes on."""
-        prefix = self._prefixes.search(data, max(0, len(data) - self._longest))
-        return len(data) if prefix is None else prefix[0]
+        return self._beginnings.first(data)
 
     def scan(self, data: bytes, present: Sequence[int] | None = None) -> list[Found]:
         """Return every match in `data`, a whole text, in order of their beginnings.
@@ -151,6 +153,43 @@ def scanner_of(recognizers: tuple[Recognizer, ...]) -> Scanner:
     return Scanner(recognizers)
 
 
+class _Beginnings:
+    """Finds where the longest end of a text begins that may still become a match of some shape.
+
+    A match in a place where it is no value anyway is not waited for. A search that goes on in the middle of
+    it finds nothing that a search of the whole, which goes on behind its first group, would not find: what
+    could begin in between either stands behind a character that rules it out as well, or cannot begin there.
+    """
+
+    __slots__ = ("_all", "_announced", "_longest", "_unannounced")
+
+    def __init__(self, shapes: Sequence[_CompiledShape]) -> None:
+        self._longest = max((shape.longest for shape in shapes), default=0)
+        self._all = _at_the_end(shapes)
+        announced = [shape for shape in shapes if shape.context and shape.begins_group]
+        self._unannounced = _at_the_end([shape for shape in shapes if shape not in announced])
+        words = sorted({re.escape(word) for shape in announced for word in shape.context})
+        self._announced = Searcher(b"(?i:" + b"|".join(words) + b")") if words else None
+
+    def first(self, data: bytes) -> int:
+        """Return the offset of the first one, the end of `data` when there is none."""
+        start = max(0, len(data) - self._longest - 1)
+        announced = self._announced
+        if announced is None or announced.search(data, max(0, start - CONTEXT_CHARACTERS)) is None:
+            found = self._unannounced.search(data, start)
+        else:
+            found = self._all.search(data, start)
+        if found is None:
+            return len(data)
+        # What is found has the character before it in front, but at the beginning of the text.
+        return found[0] and found[0] + 1
+
+
+def _at_the_end(shapes: Sequence[_CompiledShape]) -> Searcher:
+    begun = [shape.prefixes for shape in shapes] or [_ANYWHERE]
+    return Searcher(b"(?:" + b"|".join(begun) + b")\\z")
+
+
 class _Progress:
     """Where a shape is searched next, and whether that is inside the tail of a match cut at its longest."""
 
@@ -164,7 +203,6 @@ class _Progress:
 class _CompiledShape:
     __slots__ = (
         "_begins_apart",
-        "_context",
         "_ends_apart",
         "_inner",
         "_judge",
@@ -174,6 +212,8 @@ class _CompiledShape:
         "_search",
         "_tail",
         "announced_by",
+        "begins_group",
+        "context",
         "longest",
         "names",
         "prefixes",
@@ -203,19 +243,20 @@ class _CompiledShape:
         self._search = finder.search
         self.program_size = finder.program_size
         self.longest = head.longest
-        self.prefixes = head.prefixes
+        self.prefixes = _prefixes(shape, alphabet)
         self.presence = (
             head.source if shape.presence is None else expression(shape.presence, alphabet.byte).source
         )
         self._recognizer = recognizer
         self._judge = shape.judge
-        self._context = shape.context
+        self.context = shape.context
         self._placeholders = placeholders
         self.names = shape.names or tuple(word.decode() for word in shape.context)
         self.announced_by = shape.context[0].decode() if shape.context else ""
         self._inner = shape.inner
         self._begins_apart = shape.apart and not shape.not_after
         self._ends_apart = shape.apart
+        self.begins_group = shape.apart or _BEGINS_GROUP.match(shape.pattern) is not None
         self._score = shape.score
 
     def scan(self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]) -> int:
@@ -296,7 +337,7 @@ class _CompiledShape:
             end -= data[end - 1] == _UNDERSCORE
             if self._begins_apart:
                 start += data[start] == _UNDERSCORE
-        if self._context and not self._announced(data, start):
+        if self.context and not self._announced(data, start):
             return None
         if self._judge is None:
             return start, end
@@ -312,7 +353,7 @@ class _CompiledShape:
 
     def _says_so(self, before: bytes) -> bool:
         before = before.lower()
-        return any(word in before for word in self._context)
+        return any(word in before for word in self.context)
 
     def _follow_tail(self, data: bytes, progress: _Progress, final: bool, found: list[Found]) -> bool:
         """Mask on in the tail of a match that was cut at its longest; return False when it is still open."""
@@ -329,6 +370,22 @@ class _CompiledShape:
                 break
         progress.in_tail = False
         return True
+
+
+_ANYWHERE: Final = rb"(?:\A|(?s:.))"
+
+
+def _prefixes(shape: Shape, alphabet: Alphabet) -> bytes:
+    """Return the pattern of what values begin with, and of the character before them."""
+    behind = _ANYWHERE
+    if shape.not_after:
+        behind = rb"(?:\A|" + byte_class(_EVERY_BYTE - frozenset(shape.not_after)) + b")"
+    if not shape.apart:
+        return behind + expression(shape.pattern, alphabet.byte).prefixes
+    # An underscore before the value is part of the match, and what stands before that rules nothing out.
+    value = f"(?:{shape.pattern}){_END_APART}"
+    alone, behind_underscore = (expression(begin + value, alphabet.byte).prefixes for begin in (r"\b", "_"))
+    return behind + alone + b"|" + _ANYWHERE + behind_underscore
 
 
 def _placeholders(entities: Iterable[str]) -> re.Pattern[bytes]:

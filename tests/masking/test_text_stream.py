@@ -114,3 +114,27 @@ def test_a_value_swollen_by_invisible_characters_ends_the_stream() -> None:
     with pytest.raises(MaskError, match="closed"):
         stream.feed("le.com")
     assert stream.close() == ""
+
+
+def held_after(text: str, entity: str) -> int:
+    stream = TextMasker({entity: Replace()}).stream()
+    stream.feed(text)
+    return stream.held
+
+
+def test_an_account_number_waits_for_one_more_character_only_whatever_words_follow() -> None:
+    number = "DE89 3704 0044 0532 0130 00"
+
+    assert held_after(number, "IBAN_CODE") == len(number)
+    assert held_after(f"{number} The", "IBAN_CODE") == 0
+
+
+def test_what_the_character_before_it_rules_out_is_not_held_back() -> None:
+    assert held_after("part 536-90-43", "US_SSN") == len("536-90-43")
+    assert held_after("part-536-90-43", "US_SSN") == 0
+    assert held_after("part-_536-90-43", "US_SSN") == len("_536-90-43")
+
+
+def test_digits_that_only_a_word_makes_a_value_wait_only_behind_that_word() -> None:
+    assert held_after("part 536904", "US_SSN") == 0
+    assert held_after("SSN 536904", "US_SSN") == len("536904")

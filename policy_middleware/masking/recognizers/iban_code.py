@@ -19,23 +19,29 @@ _UNREGISTERED: Final = (
     "AO25 BF28 BJ28 CF27 CG27 CI28 CM27 CV25 DZ26 GA27 GQ27 GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 "
     "TD27 TG28 "
 )
-_LENGTHS: Final = {entry[:2].encode(): int(entry[2:]) for entry in (_REGISTRY + _UNREGISTERED).split()}
+_LENGTHS: Final = {entry[:2]: int(entry[2:]) for entry in (_REGISTRY + _UNREGISTERED).split()}
 _SEPARATORS: Final = b" -."
 
 
+def _pattern() -> str:
+    """Return what account numbers look like, each as long as its country has them.
+
+    So a stream need not wait for more than that.
+    """
+    alike: dict[int, list[str]] = {}
+    for country, length in _LENGTHS.items():
+        alike.setdefault(length, []).append(country)
+    return "|".join(_of_length(length, "|".join(countries)) for length, countries in alike.items())
+
+
+def _of_length(length: int, countries: str) -> str:
+    return rf"(?:(?i:{countries})|(?:{countries}) )\d{{2}}(?:[ .-]?[A-Za-z0-9]){{{length - 4}}}"
+
+
 def _iban(value: bytes) -> tuple[int, int] | None:
-    length = _LENGTHS.get(value[:2].upper())
     compact = value.translate(None, _SEPARATORS)
-    if length is None or len(compact) < length:
-        return None
-    end, seen = 0, 0
-    while seen < length:
-        seen += value[end] not in _SEPARATORS
-        end += 1
-    if value[end : end + 1].isalnum():
-        return None
-    number = (compact[4:length] + compact[:4]).decode("ascii")
-    return (0, end) if int("".join(str(int(digit, 36)) for digit in number)) % 97 == 1 else None
+    number = (compact[4:] + compact[:4]).decode("ascii")
+    return (0, len(value)) if int("".join(str(int(digit, 36)) for digit in number)) % 97 == 1 else None
 
 
 IBAN_CODE: Final = Recognizer(
@@ -44,7 +50,7 @@ IBAN_CODE: Final = Recognizer(
     ("DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "NO93 8601 1117 947"),
     (
         Shape(
-            r"(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}(?:[ .-]?[A-Za-z0-9]){11,29}",
+            _pattern(),
             presence=r"(?:\b|_)(?:[A-Za-z]{2}|[A-Z]{2} )\d{2}[ .-]?[A-Za-z0-9]",
             judge=_iban,
             inner=True,
