@@ -77,7 +77,8 @@ class TextStream:
         limit = len(text) if decided == len(view.data) else max(done, view.start(decided))
         pieces.append(text[done:limit])
         self._emitted = limit
-        self._forget(view, view.first(self._cursor.needed(decided)))
+        if len(view.data) >= _WORTH_CUTTING:
+            self._forget(view, view.first(self._cursor.needed(decided)))
         return "".join(pieces)
 
     def _forget(self, view: View, count: int) -> None:

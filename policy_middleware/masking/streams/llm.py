@@ -36,6 +36,7 @@ MAX_TEXTS: Final = 1024
 
 _SENTINEL: Final = "\ue000"
 """Stands for a growing text while the rest of its event is masked as a document."""
+_WRITTEN_SENTINEL: Final = f'"{_SENTINEL}"'
 
 
 class Message(NamedTuple):
@@ -92,13 +93,18 @@ class DeltaMask:
         if skeleton != self._last_skeleton[0]:  # events of one stream differ in their texts only, as a rule
             self._last_skeleton = (skeleton, self._rules.json(skeleton))
         masked_skeleton = self._last_skeleton[1]
+        if len(texts) == 1 and masked_skeleton == skeleton and skeleton.count(_WRITTEN_SENTINEL) == 1:
+            (growing,) = update.growing
+            shown = self._shown(growing, texts[0], document, kind, ends=_ends(update, growing))
+            _put(document, growing.place, shown)
+            return skeleton.replace(_WRITTEN_SENTINEL, _dumped(shown))
         masked = document if masked_skeleton == skeleton else json.loads(masked_skeleton)
         for growing, text in zip(update.growing, texts, strict=True):
             container = _find(masked, growing.place[:-1])
             if not isinstance(container, dict) or container.get(growing.place[-1]) != _SENTINEL:
                 continue  # a field rule has had its say here
-            ends = any(growing.key[: len(ended)] == ended for ended in update.ends)
-            container[growing.place[-1]] = self._shown(growing, text, masked, kind, ends=ends)
+            shown = self._shown(growing, text, masked, kind, ends=_ends(update, growing))
+            container[growing.place[-1]] = shown
         return _dumped(masked)
 
     def _shown(self, growing: Growing, text: str, event: Node, kind: str, *, ends: bool) -> str:
@@ -155,9 +161,16 @@ _MARK_OF_A_FORMAT: Final = re.compile(r'\\|"(?:choices|type|done)"')
 """Members that `update_of` tells formats by; a backslash may spell any of them."""
 
 
+def _ends(update: Update, growing: Growing) -> bool:
+    return any(growing.key[: len(ended)] == ended for ended in update.ends)
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _dumped(document: object) -> str:
     try:
-        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(document)
     except ValueError:
         problem = "an event has a number beyond what can be read"
     raise MaskError(problem)
@@ -176,12 +189,18 @@ def _find(node: object, place: Iterable[Step]) -> object:
 
 def _take(document: Node, place: Place) -> str:
     """Put the sentinel in the place of a text, and return the text."""
-    container = _find(document, place[:-1])
-    assert isinstance(container, dict)
-    text = container[place[-1]]
-    container[place[-1]] = _SENTINEL
+    text = _put(document, place, _SENTINEL)
     assert isinstance(text, str)
     return text
+
+
+def _put(document: Node, place: Place, text: str) -> object:
+    """Put `text` in its place, and return what was there."""
+    container = _find(document, place[:-1])
+    assert isinstance(container, dict)
+    before: object = container[place[-1]]
+    container[place[-1]] = text
+    return before
 
 
 class _DuplicateKey(ValueError):

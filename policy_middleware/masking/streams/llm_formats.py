@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 Step = str | int
@@ -156,33 +157,45 @@ def _of_delta(node: Node, key: Key, place: Place) -> Iterator[Growing]:
 _PARTS: Final = frozenset({"content", "reasoning_details", "tool_calls"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the `type` of an event tells: the text it is about, and what it does to it."""
+
+    name: str
+    is_delta: bool
+    is_json: bool
+    is_ending: bool
+    is_unmaskable: bool
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(kind: str) -> _Kind:
+    return _Kind(
+        name=re.sub(r"[._-](?:delta|done|end)$", "", kind),
+        is_delta=kind.endswith(("delta", "Delta")),
+        is_json="arguments" in kind or "tool-input" in kind,
+        is_ending=_ENDING.search(kind) is not None,
+        is_unmaskable=_UNMASKABLE.search(kind) is not None,
+    )
+
+
 def _typed(document: Node, kind: str) -> Update | None:
-    if _UNMASKABLE.search(kind):
+    told = _kind_of(kind)
+    if told.is_unmaskable:
         return Update(unmaskable="sound or pictures")
-    name, is_delta, where = _name_of(document, kind)
-    key: Key = ("typed", name, *where)
-    if is_delta and isinstance(document.get("delta"), str):
+    key: Key = ("typed", told.name, *[_hashable(document.get(member)) for member in _WHERE])
+    if told.is_delta and isinstance(document.get("delta"), str):
         if document.get("logprobs"):
             document["logprobs"] = []
-        return Update((Growing(key, ("delta",), is_json=_is_json(kind)),))
+        return Update((Growing(key, ("delta",), is_json=told.is_json),))
     repeated = tuple(_repeated_arguments(document))
     if kind in _LAST_EVENTS:
         return Update(repeated, (_EVERYTHING,))
-    if _ENDING.search(kind):
+    if told.is_ending:
         if document.get("logprobs"):
             document["logprobs"] = []
         return Update(repeated, (key,))
     return Update(repeated) if repeated else None
-
-
-def _name_of(document: Node, kind: str) -> tuple[str, bool, Key]:
-    is_delta = kind.endswith(("delta", "Delta"))
-    name = re.sub(r"[._-](?:delta|done|end)$", "", kind)
-    return name, is_delta, tuple(_hashable(document.get(member)) for member in _WHERE)
-
-
-def _is_json(kind: str) -> bool:
-    return "arguments" in kind or "tool-input" in kind
 
 
 def _repeated_arguments(document: Node) -> Iterator[Growing]:

@@ -112,6 +112,8 @@ class EventStreamMask:
         self._reader = EventReader(limit)
         self._deltas = DeltaMask(rules)
         self._queue = EventQueue(rules, limit=limit)
+        self._clean_name = ""
+        """The last line with the name of an event that nothing was masked in; most events have the same."""
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what may leave now that `chunk` has come."""
@@ -155,7 +157,7 @@ class EventStreamMask:
         replaced = data == masked
         for line, (name, _) in zip(event.lines, fields, strict=True):
             if name != "data":
-                lines.append(self._rules.text_or_pass(line))
+                lines.append(line if line == self._clean_name else self._masked_line(name, line))
             elif data == masked:
                 lines.append(line)
             elif not replaced:
@@ -163,6 +165,12 @@ class EventStreamMask:
                 replaced = True
         end = self._reader.line_end
         return "".join(f"{line}{end}" for line in lines) + (end if event.ended else "")
+
+    def _masked_line(self, name: str, line: str) -> str:
+        masked = self._rules.text_or_pass(line)
+        if name == "event" and masked == line:
+            self._clean_name = line
+        return masked
 
     def _sent(self, messages: Iterable[Message]) -> Iterator[str]:
         """Yield events of our own, for what earlier events have held back."""
