@@ -6,7 +6,9 @@ full (`*.done`, `response.completed`) are masked as the documents they are, and 
 masking a stream equals masking the whole.
 
 Sources: OpenAI API reference, "Streaming" of chat completions and of responses; Anthropic API reference,
-"Streaming messages"; Ollama API reference, "Generate a chat completion".
+"Streaming messages"; Ollama API reference, "Generate a chat completion"; Cohere, "A Guide to Streaming
+Responses" (v2); Gemini API reference, `models.streamGenerateContent`; Amazon Bedrock API reference,
+`ConverseStreamOutput`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Final, NamedTuple, NoReturn
 from policy_middleware.masking.bodies.rules import BodyRules, TextStream
 from policy_middleware.masking.streams.json_fragments import JsonFragments
 from policy_middleware.masking.streams.llm_formats import (
+    MARKS,
     Growing,
     Key,
     Node,
@@ -65,7 +68,8 @@ class DeltaMask:
         self._reopens = reopens
         self._open: dict[Key, _Open] = {}
         self._closed: set[Key] = set()
-        self._last_skeleton = ("", "")
+        self._clean_skeleton = ""
+        """The last event, less its texts, in which nothing was masked."""
 
     def event(self, text: str, kind: str = "") -> list[Message]:
         """Return what is to be sent for an event, which itself comes last.
@@ -89,21 +93,22 @@ class DeltaMask:
     def _grown(self, document: Node, update: Update, kind: str) -> str:
         """Return the event with its rest masked as a document, and what its texts may show by now."""
         texts = [_take(document, growing.place) for growing in update.growing]
-        skeleton = _dumped(document)
-        if skeleton != self._last_skeleton[0]:  # events of one stream differ in their texts only, as a rule
-            self._last_skeleton = (skeleton, self._rules.json(skeleton))
-        masked_skeleton = self._last_skeleton[1]
+        skeleton = masked_skeleton = _dumped(document)
+        if skeleton != self._clean_skeleton:  # events of one stream differ in their texts only, as a rule
+            masked_skeleton = self._rules.json(skeleton)
+            if masked_skeleton == skeleton:
+                self._clean_skeleton = skeleton
         if len(texts) == 1 and masked_skeleton == skeleton and skeleton.count(_WRITTEN_SENTINEL) == 1:
             (growing,) = update.growing
-            shown = self._shown(growing, texts[0], document, kind, ends=_ends(update, growing))
+            shown = self._shown(growing, texts[0], document, kind, ends=_ends(update, 0))
             _put(document, growing.place, shown)
             return skeleton.replace(_WRITTEN_SENTINEL, _dumped(shown))
         masked = document if masked_skeleton == skeleton else json.loads(masked_skeleton)
-        for growing, text in zip(update.growing, texts, strict=True):
+        for number, (growing, text) in enumerate(zip(update.growing, texts, strict=True)):
             container = _find(masked, growing.place[:-1])
             if not isinstance(container, dict) or container.get(growing.place[-1]) != _SENTINEL:
                 continue  # a field rule has had its say here
-            shown = self._shown(growing, text, masked, kind, ends=_ends(update, growing))
+            shown = self._shown(growing, text, masked, kind, ends=_ends(update, number))
             container[growing.place[-1]] = shown
         return _dumped(masked)
 
@@ -157,12 +162,16 @@ def may_grow(text: str) -> bool:
     return _MARK_OF_A_FORMAT.search(text) is not None
 
 
-_MARK_OF_A_FORMAT: Final = re.compile(r'\\|"(?:choices|type|done)"')
+_MARK_OF_A_FORMAT: Final = re.compile(rf'\\|"(?:{"|".join(MARKS)})"')
 """Members that `update_of` tells formats by; a backslash may spell any of them."""
 
 
-def _ends(update: Update, growing: Growing) -> bool:
-    return any(growing.key[: len(ended)] == ended for ended in update.ends)
+def _ends(update: Update, number: int) -> bool:
+    """Return whether a text of an event is the last that comes of what it continues."""
+    key = update.growing[number].key
+    return any(key[: len(ended)] == ended for ended in update.ends) and all(
+        growing.key != key for growing in update.growing[number + 1 :]
+    )
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -5,6 +5,9 @@
 | OpenAI chat completions | `choices` | every text of a delta, and the arguments of tool calls |
 | OpenAI responses, AI SDK | a `type` that ends with "delta" | `delta`, by item and part |
 | Anthropic messages | `type` of `content_block_*` | text, thinking and partial JSON, by block |
+| Cohere v2 | `type` of `content-*` and `tool-*` | every text of the object `delta`, by index |
+| Google Gemini | `candidates` | texts and thoughts, by candidate |
+| Amazon Bedrock Converse | `contentBlockDelta`, or a bare `contentBlockIndex` | texts of `delta`, by block |
 | Ollama | `done`, true or false | `response`, `message.content`, `message.thinking` |
 """
 
@@ -56,9 +59,11 @@ _EVERYTHING: Final[Key] = ()
 _UNMASKABLE: Final = re.compile(r"audio\.delta$|partial_image$")
 _ENDING: Final = re.compile(r"[.-](?:done|end|available)$")
 _LAST_EVENTS: Final = frozenset(
-    {"response.completed", "response.failed", "response.incomplete", "finish", "message_stop"}
+    {"response.completed", "response.failed", "response.incomplete", "finish", "message_stop", "message-end"}
 )
-_WHERE: Final = ("output_index", "item_id", "content_index", "summary_index", "id", "toolCallId")
+_STARTS: Final = frozenset({"content-start", "tool-call-start"})
+"""Events that have the first piece of a text in an object `delta`."""
+_WHERE: Final = ("output_index", "item_id", "content_index", "summary_index", "id", "toolCallId", "index")
 """Members that tell the texts of one type apart."""
 
 
@@ -69,14 +74,10 @@ def update_of(document: object) -> Update | None:
     """
     if not isinstance(document, dict):
         return None
-    if isinstance(document.get("choices"), list):
-        return _chat(document)
-    kind = document.get("type")
-    if isinstance(kind, str):
-        known = _BY_TYPE.get(kind)
-        return known(document) if known is not None else _typed(document, kind)
-    if isinstance(document.get("done"), bool):
-        return _ollama(document)
+    for read in _READERS:
+        update = read(document)
+        if update is not None:
+            return update
     return None
 
 
@@ -92,6 +93,8 @@ def leftover(document: Node, growing: Growing, tail: str) -> Node:
         delta: Node = {"type": kind, field: tail}
         return {"type": "content_block_delta", "index": document.get("index", 0), "delta": delta}
     scalars: Node = {name: value for name, value in document.items() if not isinstance(value, (dict, list))}
+    if scalars.get("type") in _STARTS:
+        scalars["type"] = str(scalars["type"]).replace("-start", "-delta")
     event: Node = {**scalars, str(place[0]): _branch(document[str(place[0])], place[1:], tail)}
     if place[0] == "choices":
         choices = event["choices"]
@@ -102,12 +105,16 @@ def leftover(document: Node, growing: Growing, tail: str) -> Node:
     return event
 
 
+_KEPT: Final = ("index", "type", "contentBlockIndex", "thought")
+"""Members that say where a text belongs."""
+
+
 def _branch(node: object, place: Place, tail: str) -> object:
     if not place:
         return tail
     step, rest = place[0], place[1:]
     if isinstance(node, dict):
-        branch: Node = {name: node[name] for name in ("index", "type") if name in node}
+        branch: Node = {name: node[name] for name in _KEPT if name in node}
         branch[str(step)] = _branch(node.get(step), rest, tail)
         return branch
     if isinstance(node, list) and isinstance(step, int) and step < len(node):
@@ -118,8 +125,10 @@ def _branch(node: object, place: Place, tail: str) -> object:
 def _chat(document: Node) -> Update | None:
     growing: list[Growing] = []
     ends: list[Key] = []
-    choices = document["choices"]
-    for number, choice in enumerate(choices if isinstance(choices, list) else ()):
+    choices = document.get("choices")
+    if not isinstance(choices, list):
+        return None
+    for number, choice in enumerate(choices):
         if not isinstance(choice, dict):
             continue
         key: Key = ("choices", _hashable(choice.get("index", 0)))
@@ -138,23 +147,27 @@ def _chat(document: Node) -> Update | None:
     return Update(tuple(growing), tuple(ends)) if growing or ends else None
 
 
-def _of_delta(node: Node, key: Key, place: Place) -> Iterator[Growing]:
-    """Yield the texts of a delta: its own, and those of its parts (tool calls, content, reasoning)."""
+def _of_delta(node: Node, key: Key, place: Place, json_text: str = "arguments") -> Iterator[Growing]:
+    """Yield the texts of a delta: its own, and those of its parts (tool calls, content, reasoning).
+
+    `json_text` is the name of those that are JSON in fragments.
+    """
     for name, value in node.items():
         below, there = (*key, name), (*place, name)
         if isinstance(value, str):
             if name not in _LABELS:
-                yield Growing(below, there, is_json=name == "arguments")
+                yield Growing(below, there, is_json=name == json_text)
         elif isinstance(value, dict):
-            yield from _of_delta(value, below, there)
+            yield from _of_delta(value, below, there, json_text)
         elif isinstance(value, list) and name in _PARTS:
             for number, part in enumerate(value):
                 if isinstance(part, dict):
                     # Parts without an index are pieces of one text.
-                    yield from _of_delta(part, (*below, _hashable(part.get("index"))), (*there, number))
+                    key_of_part = (*below, _hashable(part.get("index")))
+                    yield from _of_delta(part, key_of_part, (*there, number), json_text)
 
 
-_PARTS: Final = frozenset({"content", "reasoning_details", "tool_calls"})
+_PARTS: Final = frozenset({"content", "reasoning_details", "tool_calls", "toolResult"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +184,20 @@ class _Kind:
 @lru_cache(maxsize=1024)
 def _kind_of(kind: str) -> _Kind:
     return _Kind(
-        name=re.sub(r"[._-](?:delta|done|end)$", "", kind),
+        name=re.sub(r"[._-](?:start|delta|done|end)$", "", kind),
         is_delta=kind.endswith(("delta", "Delta")),
         is_json="arguments" in kind or "tool-input" in kind,
         is_ending=_ENDING.search(kind) is not None,
         is_unmaskable=_UNMASKABLE.search(kind) is not None,
     )
+
+
+def _of_type(document: Node) -> Update | None:
+    kind = document.get("type")
+    if not isinstance(kind, str):
+        return None
+    known = _BY_TYPE.get(kind)
+    return _typed(document, kind) if known is None else known(document)
 
 
 def _typed(document: Node, kind: str) -> Update | None:
@@ -188,6 +209,10 @@ def _typed(document: Node, kind: str) -> Update | None:
         if document.get("logprobs"):
             document["logprobs"] = []
         return Update((Growing(key, ("delta",), is_json=told.is_json),))
+    delta = document.get("delta")
+    if (told.is_delta or kind in _STARTS) and isinstance(delta, dict):
+        document.pop("logprobs", None)
+        return Update(tuple(_of_delta(delta, key, ("delta",))))
     repeated = tuple(_repeated_arguments(document))
     if kind in _LAST_EVENTS:
         return Update(repeated, (_EVERYTHING,))
@@ -268,7 +293,63 @@ _BY_TYPE: Final[Mapping[str, Callable[[Node], Update | None]]] = {
 }
 
 
+def _gemini(document: Node) -> Update | None:
+    growing: list[Growing] = []
+    ends: list[Key] = []
+    candidates = document.get("candidates")
+    if not isinstance(candidates, list):
+        return None
+    for number, candidate in enumerate(candidates):
+        if not isinstance(candidate, dict):
+            continue
+        key: Key = ("candidates", _hashable(candidate.get("index", 0)))
+        candidate.pop("logprobsResult", None)
+        content = candidate.get("content")
+        parts = content.get("parts") if isinstance(content, dict) else None
+        for position, part in enumerate(parts if isinstance(parts, list) else ()):
+            if not isinstance(part, dict):
+                continue
+            if "inlineData" in part:
+                return Update(unmaskable="sound or pictures")
+            if isinstance(part.get("text"), str):
+                place: Place = ("candidates", number, "content", "parts", position, "text")
+                growing.append(Growing((*key, part.get("thought") is True), place))
+        if candidate.get("finishReason") is not None:
+            ends.append(key)
+    return Update(tuple(growing), tuple(ends)) if growing or ends else None
+
+
+def _converse(document: Node) -> Update | None:
+    """Read an event in its envelope, which is named after what it does."""
+    if "messageStop" in document:
+        return Update(ends=(_EVERYTHING,))
+    for name in ("contentBlockDelta", "contentBlockStop"):
+        event = document.get(name)
+        if isinstance(event, dict):
+            return _converse_block(event, (name,))
+    return None
+
+
+def _converse_bare(document: Node) -> Update | None:
+    if "contentBlockIndex" in document:
+        return _converse_block(document, ())
+    return Update(ends=(_EVERYTHING,)) if isinstance(document.get("stopReason"), str) else None
+
+
+def _converse_block(event: Node, place: Place) -> Update | None:
+    """Return what an event does to its block; without a delta or a start it ends it."""
+    key: Key = ("converse", _hashable(event.get("contentBlockIndex")))
+    delta = event.get("delta")
+    if not isinstance(delta, dict):
+        return None if "start" in event else Update(ends=(key,))
+    if "image" in delta:
+        return Update(unmaskable="pictures")
+    return Update(tuple(_of_delta(delta, key, (*place, "delta"), json_text="input")))
+
+
 def _ollama(document: Node) -> Update | None:
+    if not isinstance(document.get("done"), bool):
+        return None
     growing = [
         Growing(("ollama", name), (name,))
         for name in ("response", "thinking")
@@ -287,3 +368,18 @@ def _ollama(document: Node) -> Update | None:
 
 def _hashable(value: object) -> object:
     return value if isinstance(value, (str, int, float)) or value is None else repr(value)
+
+
+_READERS: Final = (_chat, _gemini, _converse, _of_type, _ollama, _converse_bare)
+MARKS: Final = (
+    "choices",
+    "candidates",
+    "contentBlockDelta",
+    "contentBlockIndex",
+    "contentBlockStop",
+    "messageStop",
+    "stopReason",
+    "type",
+    "done",
+)
+"""Members that formats are told by: every event in which a text grows or ends has one of them."""

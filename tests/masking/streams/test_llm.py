@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy_middleware.masking.media_type import media_type
+from policy_middleware.masking.streams import stream_mask
 from policy_middleware.masking.streams.json_fragments import JsonFragments
 from policy_middleware.model.errors import MaskError
 from tests.masking.cutting import EMAIL, FIELDS_ONLY, MASKER, chunks_of, many, run, texts, whole
@@ -117,6 +119,121 @@ def test_every_block_of_an_anthropic_message_equals_the_whole_masked(data):
     assert EMAIL not in shown[1]
 
 
+def cohere(parts, arguments):
+    def event(kind, index, message):
+        return {"type": kind, "index": index, "delta": {"message": message}}
+
+    yield {"type": "message-start", "id": "1", "delta": {"message": {"role": "assistant", "tool_plan": ""}}}
+    yield event("content-start", 0, {"content": {"type": "text", "text": ""}})
+    yield from (event("content-delta", 0, {"content": {"text": part}}) for part in parts)
+    yield {"type": "content-end", "index": 0}
+    call = {"id": "c", "type": "function", "function": {"name": "send", "arguments": ""}}
+    yield event("tool-call-start", 0, {"tool_calls": call})
+    for part in arguments:
+        yield event("tool-call-delta", 0, {"tool_calls": {"function": {"arguments": part}}})
+    yield {"type": "tool-call-end", "index": 0}
+    yield {"type": "message-end", "delta": {"finish_reason": "TOOL_CALL"}}
+
+
+def of_cohere(event):
+    message = event.get("delta", {}).get("message", {})
+    calls = message.get("tool_calls", {})
+    return message.get("content", {}).get("text", ""), calls.get("function", {}).get("arguments", "")
+
+
+def converse(parts, arguments):
+    yield {"messageStart": {"role": "assistant"}}
+    for part in parts:
+        yield {"contentBlockDelta": {"delta": {"text": part}, "contentBlockIndex": 0}}
+    yield {"contentBlockStop": {"contentBlockIndex": 0}}
+    start = {"toolUse": {"toolUseId": "c", "name": "send"}}
+    yield {"contentBlockStart": {"start": start, "contentBlockIndex": 1}}
+    for part in arguments:
+        yield {"contentBlockDelta": {"delta": {"toolUse": {"input": part}}, "contentBlockIndex": 1}}
+    yield {"contentBlockStop": {"contentBlockIndex": 1}}
+    yield {"messageStop": {"stopReason": "tool_use"}}
+    yield {"metadata": {"usage": {"inputTokens": 1}}}
+
+
+def of_converse(event):
+    delta = event.get("contentBlockDelta", {}).get("delta", {})
+    return delta.get("text", ""), delta.get("toolUse", {}).get("input", "")
+
+
+def bare_converse(parts, arguments):
+    for event in converse(parts, arguments):
+        yield from event.values()
+
+
+def of_bare_converse(event):
+    return of_converse({"contentBlockDelta": event})
+
+
+@many
+@given(st.data())
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(cohere, of_cohere), (converse, of_converse), (bare_converse, of_bare_converse)],
+)
+def test_texts_and_arguments_of_other_makers_equal_the_whole_masked(write, read, data):
+    (text, parts), (value, _) = data.draw(cut_text()), data.draw(cut_text())
+    arguments = json.dumps({"to": value, "n": 1}, ensure_ascii=data.draw(st.booleans()))
+    size = data.draw(pieces)
+    fragments = [arguments[start : start + size] for start in range(0, len(arguments), size)]
+    documents = list(write(parts, fragments))
+    out = sent(run(MASKER.stream("text/event-stream"), data.draw(chunks_of(events(documents)))))
+    texts_shown, arguments_shown = map("".join, zip(*map(read, out), strict=True))
+    assert texts_shown == whole(text)
+    if '"' not in value and "\\" not in value:
+        assert json.loads(arguments_shown) == {"to": whole(value), "n": 1}
+    assert EMAIL not in arguments_shown
+    # What ends a text comes behind all of it.
+    assert out[-1] == documents[-1]
+
+
+@many
+@given(st.data())
+def test_texts_and_thoughts_of_gemini_equal_the_whole_masked(data):
+    (text, parts), (thought, thoughts) = data.draw(cut_text()), data.draw(cut_text())
+
+    def event(parts, **more):
+        content = {"content": {"parts": parts, "role": "model"}} if parts else {}
+        return {"candidates": [{**content, "index": 0, **more}], "modelVersion": "g"}
+
+    documents = [event([{"text": part, "thought": True}]) for part in thoughts]
+    size = data.draw(st.integers(1, 3))
+    documents += [
+        event([{"text": part} for part in parts[start : start + size]])
+        for start in range(0, len(parts), size)
+    ]
+    if documents and data.draw(st.booleans()):
+        documents[-1]["candidates"][0]["finishReason"] = "STOP"
+    else:
+        documents.append(event([], finishReason="STOP"))
+    out = sent(run(MASKER.stream("text/event-stream"), data.draw(chunks_of(events(documents)))))
+    shown = defaultdict(str)
+    for candidate in (event["candidates"][0] for event in out):
+        for part in candidate.get("content", {}).get("parts", ()):
+            shown[part.get("thought", False)] += part["text"]
+    assert shown[True] == whole(thought)
+    assert shown[False] == whole(text)
+    assert out[-1]["candidates"][0]["finishReason"] == "STOP"
+
+
+def test_an_end_that_has_the_last_texts_of_a_list_is_no_text_that_goes_on_after_its_end():
+    content = [{"type": "text", "text": "ask jo"}, {"type": "text", "text": "hn@example.com"}]
+    (event,) = sent(MASKER.stream("text/event-stream").feed(events([chat(0, {"content": content}, "stop")])))
+    assert "".join(part["text"] for part in event["choices"][0]["delta"]["content"]) == "ask <EMAIL_ADDRESS>"
+
+
+def test_an_event_that_names_no_choices_is_still_one_of_its_type():
+    documents = [
+        {"choices": None, "type": "text-delta", "id": "1", "delta": part} for part in ("jo", "hn@a.io")
+    ]
+    out = run(MASKER.stream("text/event-stream"), [events(documents)])
+    assert "".join(event["delta"] for event in sent(out)) == "<EMAIL_ADDRESS>"
+
+
 @many
 @given(st.data())
 def test_the_deltas_of_a_response_agree_with_what_its_last_events_repeat(data):
@@ -193,6 +310,45 @@ def test_probabilities_that_repeat_the_text_token_by_token_are_taken_out():
     assert event["choices"][0]["logprobs"] is None
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "type": "content-delta",
+            "index": 0,
+            "delta": {"message": {"content": {"text": "secretive"}}},
+            "logprobs": {"text": "secretive", "token_ids": [5]},
+        },
+        {
+            "candidates": [
+                {
+                    "content": {"parts": [{"text": "secretive"}]},
+                    "logprobsResult": {"chosenCandidates": [{"token": "secretive"}]},
+                }
+            ]
+        },
+    ],
+)
+def test_probabilities_of_other_makers_are_taken_out_too(document):
+    out = run(MASKER.stream("text/event-stream"), [events([document])])
+    assert out.count(b"secretive") == 1
+    assert b"ogprobs" not in out
+
+
+def test_the_paths_of_field_rules_are_told_of_every_event_and_line():
+    documents = [{**chat(0, {"content": "so"}), "user": {"ssn": "1"}} for _ in range(3)]
+    documents.append({"ssn": "2", "note": "no text grows here"})
+    rules = MASKER.rules()
+    run(stream_mask(media_type("text/event-stream"), rules, limit=10_000), [events(documents)])
+    assert rules.tally.paths == {"**.ssn": 4}
+
+    rules = MASKER.rules()
+    lines = b"".join(json.dumps(document).encode() + b"\n" for document in documents)
+    run(stream_mask(media_type("application/x-ndjson"), rules, limit=10_000), [lines])
+    assert rules.tally.paths == {"**.ssn": 4}
+    assert rules.tally.count == 4
+
+
 def test_field_rules_and_entities_hold_for_everything_else_of_an_event():
     document = {**chat(0, {"content": "hello "}), "user": EMAIL, "ssn": "078-05-1120"}
     (event,) = sent(MASKER.stream("text/event-stream").feed(events([document])))
@@ -216,6 +372,8 @@ def test_a_field_rule_for_the_text_itself_has_the_last_word():
         {"type": "response.audio.delta", "delta": "UklGRg=="},
         {"type": "response.image_generation_call.partial_image", "partial_image_b64": "iVBORw0KGgo="},
         chat(0, {"audio": {"id": "a", "data": "UklGRg=="}}),
+        {"candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "iVB="}}]}}]},
+        {"contentBlockDelta": {"delta": {"image": {"source": {"bytes": "iVB="}}}, "contentBlockIndex": 0}},
     ],
 )
 def test_sound_and_pictures_end_the_stream(document):
