@@ -34,16 +34,16 @@ class Searcher:
     match: Match
     """Returns the match in a text that begins at the first offset and does not reach beyond the second."""
 
-    def __init__(self, pattern: bytes, *, behind: bytes | None = None) -> None:
+    def __init__(self, pattern: bytes, *, behind: bytes | None = None, memory: int = _MAX_MEMORY) -> None:
         """Compile `pattern`; raises SearchError when RE2 refuses it, SettingsError without the extra.
 
         RE2 has no look-behind: `behind` is a pattern of the one character that must stand right before what
-        `search` finds, unless that begins the text.
+        `search` finds, unless that begins the text. `memory` is what the DFA's states may take, in bytes.
         """
-        re2 = _re2()
+        re2, options = _re2(), _options(memory)
         try:
-            compiled = re2.compile(pattern, _options())
-            whole = compiled if behind is None else re2.compile(behind + pattern, _options())
+            compiled = re2.compile(pattern, options)
+            whole = compiled if behind is None else re2.compile(behind + pattern, options)
         except re2.error as error:
             raise SearchError(_told(error)) from None
         self.program_size: int = compiled.programsize
@@ -149,13 +149,13 @@ def _re2() -> Any:
     return re2
 
 
-@lru_cache(maxsize=1)
-def _options() -> Any:
+@lru_cache(maxsize=8)
+def _options(memory: int = _MAX_MEMORY) -> Any:
     options = _re2().Options()
     options.encoding = options.Encoding.LATIN1
     options.log_errors = False
     options.never_capture = True
-    options.max_mem = _MAX_MEMORY
+    options.max_mem = memory
     return options
 
 

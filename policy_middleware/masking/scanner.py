@@ -153,6 +153,11 @@ def scanner_of(recognizers: tuple[Recognizer, ...]) -> Scanner:
     return Scanner(recognizers)
 
 
+_MEMORY_OF_BEGINNINGS: Final = 128 << 20
+"""Bytes. What matches of all shapes begin with is one large pattern; with half of it a token can take twenty
+times as long, because RE2 forgets states that it needs again at once."""
+
+
 class _Beginnings:
     """Finds where the longest end of a text begins that may still become a match of some shape.
 
@@ -187,7 +192,7 @@ class _Beginnings:
 
 def _at_the_end(shapes: Sequence[_CompiledShape]) -> Searcher:
     begun = [shape.prefixes for shape in shapes] or [_ANYWHERE]
-    return Searcher(b"(?:" + b"|".join(begun) + b")\\z")
+    return Searcher(b"(?:" + b"|".join(begun) + b")\\z", memory=_MEMORY_OF_BEGINNINGS)
 
 
 class _Progress:
@@ -380,12 +385,11 @@ def _prefixes(shape: Shape, alphabet: Alphabet) -> bytes:
     behind = _ANYWHERE
     if shape.not_after:
         behind = rb"(?:\A|" + byte_class(_EVERY_BYTE - frozenset(shape.not_after)) + b")"
-    if not shape.apart:
-        return behind + expression(shape.pattern, alphabet.byte).prefixes
-    # An underscore before the value is part of the match, and what stands before that rules nothing out.
-    value = f"(?:{shape.pattern}){_END_APART}"
-    alone, behind_underscore = (expression(begin + value, alphabet.byte).prefixes for begin in (r"\b", "_"))
-    return behind + alone + b"|" + _ANYWHERE + behind_underscore
+    value = f"(?:{shape.pattern}){_END_APART}" if shape.apart else shape.pattern
+    if shape.apart:
+        # An underscore before the value is part of the match, and what stands before that rules nothing out.
+        behind = b"(?:" + behind + rb"\b|" + _ANYWHERE + b"_)"
+    return behind + expression(value, alphabet.byte).prefixes
 
 
 def _placeholders(entities: Iterable[str]) -> re.Pattern[bytes]:
