@@ -137,7 +137,7 @@ class EventStreamMask:
         fields = [_field(line) for line in event.lines]
         data = "\n".join(value for name, value in fields if name == "data")
         write = partial(self._written, event, fields, data)
-        if not data.strip():
+        if not data or not (self._rules.has_texts or data.strip()):
             yield from self._queue.put(write(data)) if fields else (write(data),)
         elif data.strip() == DONE:
             yield from self._queue.close()

@@ -87,6 +87,16 @@ def test_values_side_by_side_do_not_hide_each_other():
     assert b"data: go on\n\n" in out
 
 
+def test_blanks_between_two_pieces_of_a_text_keep_them_apart():
+    parts = ["DE89 3704", " 0044 0532", " 0130 00", " ", "11 days"]
+    body = "".join(f"data: {part}\n\n" for part in parts).encode()
+    assert run(MASKER.stream(TYPE), [body]).replace(b"data: ", b"").split() == [
+        b"<IBAN_CODE>",
+        b"11",
+        b"days",
+    ]
+
+
 def test_a_value_that_an_event_has_alone_is_not_shown_for_the_sake_of_one_that_several_make():
     parts = ["jo", "@", "12", ".com", "4111 1111 1111 1111"]
     body = "".join(f"data: {part}\n\n" for part in parts).encode()
@@ -149,7 +159,7 @@ def test_a_mask_of_fields_alone_refuses_data_that_has_none():
 
 
 def test_a_mask_of_fields_alone_lets_comments_and_ids_pass():
-    body = b": hello\nid: 4\nevent: done\ndata\n\n"
+    body = b": hello\nid: 4\nevent: done\ndata\n\ndata:  \n\n"
     assert run(FIELDS_ONLY.stream(TYPE), [body]) == body
 
 
