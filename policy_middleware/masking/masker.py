@@ -158,7 +158,7 @@ class Masker:
             return self.mask_json(body)
         rules = self.rules()
         masked = mask_body(body, _media_type(content_type), rules)
-        return MaskedBody(masked, rules.tally.count, dict(rules.tally.entities))
+        return MaskedBody(masked, rules.tally.count, dict(rules.tally.entities), dict(rules.tally.paths))
 
     def mask_json(self, body: bytes) -> MaskedBody:
         """Return JSON in UTF-8 masked; raises MaskError for anything else."""

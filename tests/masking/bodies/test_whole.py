@@ -110,6 +110,11 @@ def test_csv_columns_are_found_by_their_header_and_texts_in_every_cell():
     )
 
 
+def test_the_paths_of_field_rules_are_told_of_csv_rows():
+    table = FIELDS_ONLY.mask(b"email,n\na@b.io,1\nc@d.io,2\n", "text/csv")
+    assert (table.count, table.paths) == (2, {"email": 2})
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_may_be_cut_by_another_mark_than_a_comma(delimiter):
     body = delimiter.join(["id", "ssn"]) + "\n" + delimiter.join(["1", "078-05-1120"]) + "\n"
