@@ -11,9 +11,10 @@ import random
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import accumulate
-from time import thread_time
-from typing import Final
+from time import perf_counter, thread_time
+from typing import AnyStr, Final
 
 from policy_middleware.masking import Masker
 
@@ -96,15 +97,14 @@ def main(cuttings: int) -> int:
     cost(tokens)
     hold_back(tokens)
     print(f"\n{cuttings:,} random cuttings of bytes per format, each compared with the whole text masked:")
-    return 1 if sum(different(name, make, rng, cuttings) for name, make in FORMATS.items()) else 0
+    return 1 if sum(different(name, form, rng, cuttings) for name, form in FORMATS.items()) else 0
 
 
 def cost(tokens: list[str]) -> None:
     """Print what masking adds to each event of the formats."""
-    for name, make in FORMATS.items():
-        events = list(make(tokens))
-        content_type = TYPES.get(name, "text/event-stream")
-        best = min(spent(content_type, events) for _ in range(3))
+    for name, form in FORMATS.items():
+        events = list(form.make(tokens))
+        best = min(spent(form.content_type, events) for _ in range(3))
         per_event = best / len(events) * 1e6
         print(f"{name:28} {per_event:7.1f} us per event (goal {GOAL:.0f})")
 
@@ -154,31 +154,29 @@ def shares(counts: list[int]) -> str:
     return f"{', '.join(parts)}, max {ordered[-1]} characters"
 
 
-def different(
-    name: str, make: Callable[[list[str]], Iterator[bytes]], rng: random.Random, cuttings: int
-) -> int:
-    """Print and return how many random cuttings of random texts did not equal the whole text masked."""
+def different(name: str, form: Format, rng: random.Random, cuttings: int) -> int:
+    """Print and return how many random cuttings of random texts did not equal the whole masked."""
     wrong = 0
-    start = thread_time()
+    start = perf_counter()
     for _ in range(cuttings):
         text = "".join(rng.choice((*VALUES, " ", " and ")) for _ in range(rng.randint(1, 8)))
-        tokens = []
-        rest = text
-        while rest:
-            size = rng.randint(1, 6)
-            tokens.append(rest[:size])
-            rest = rest[size:]
-        body = b"".join(make(tokens))
-        stream = MASKER.stream(TYPES.get(name, "text/event-stream"))
-        out, at = b"", 0
-        while at < len(body):
-            size = rng.choice((1, 3, 17, 90, 400))
-            out += stream.feed(body[at : at + size])
-            at += size
-        out += stream.close()
-        wrong += READERS[name](out) != MASKER.rules().text(text)
-    print(f"{name:28} {cuttings - wrong:,} equal, {wrong} different ({thread_time() - start:.0f} s)")
+        body = b"".join(form.make(_cut(text, rng, (1, 2, 3, 4, 5, 6))))
+        stream = MASKER.stream(form.content_type)
+        chunks = _cut(body, rng, (1, 3, 17, 90, 400))
+        out = b"".join(map(stream.feed, chunks)) + stream.close()
+        wrong += form.read(out) != form.whole(text, body)
+    print(f"{name:28} {cuttings - wrong:,} equal, {wrong} different ({perf_counter() - start:.0f} s)")
     return wrong
+
+
+def _cut(whole: AnyStr, rng: random.Random, sizes: tuple[int, ...]) -> list[AnyStr]:
+    parts = []
+    at = 0
+    while at < len(whole):
+        size = rng.choice(sizes)
+        parts.append(whole[at : at + size])
+        at += size
+    return parts
 
 
 def chat(tokens: list[str]) -> Iterator[bytes]:
@@ -216,10 +214,67 @@ def ollama(tokens: list[str]) -> Iterator[bytes]:
     yield b'{"model": "m", "response": "", "done": true}\n'
 
 
+def cohere(tokens: list[str]) -> Iterator[bytes]:
+    """Yield events of Cohere's second version."""
+    for token in tokens:
+        delta = {"message": {"content": {"text": token}}}
+        yield _event({"type": "content-delta", "index": 0, "delta": delta})
+    yield _event({"type": "content-end", "index": 0})
+    yield _event({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}})
+
+
+def gemini(tokens: list[str]) -> Iterator[bytes]:
+    """Yield events of Google Gemini."""
+    for token in tokens:
+        content = {"parts": [{"text": token}], "role": "model"}
+        yield _event({"candidates": [{"content": content, "index": 0}], "modelVersion": "m"})
+    yield _event({"candidates": [{"finishReason": "STOP", "index": 0}], "modelVersion": "m"})
+
+
+def converse(tokens: list[str]) -> Iterator[bytes]:
+    """Yield events of Amazon Bedrock's Converse."""
+    for token in tokens:
+        yield _event({"contentBlockDelta": {"delta": {"text": token}, "contentBlockIndex": 0}})
+    yield _event({"contentBlockStop": {"contentBlockIndex": 0}})
+
+
 def plain(tokens: list[str]) -> Iterator[bytes]:
     """Yield the text itself."""
     for token in tokens:
         yield token.encode()
+
+
+def plain_events(tokens: list[str]) -> Iterator[bytes]:
+    """Yield events whose data are the tokens as they are."""
+    for token in tokens:
+        yield b"".join(b"data: %b\n" % line.encode() for line in token.split("\n")) + b"\n"
+
+
+def framed(tokens: list[str]) -> Iterator[bytes]:
+    """Yield every kind of line that an event may have, with one kind of line end, around tokens and JSON."""
+    rng = random.Random(repr(tokens))
+    end = rng.choice(("\n", "\r\n", "\r"))
+    for token in tokens:
+        text = token.replace("\n", " ")
+        lines = (
+            f"data: {text}",
+            f"data:{text}",
+            f": {text}",
+            f"id: {text}",
+            "data",
+            "retry: 10",
+            "event: note",
+            f"data: {json.dumps({'text': token, 'n': 1.50})}",
+        )
+        event = rng.sample(lines[:-1], rng.randint(0, 4)) if rng.random() < 0.7 else [*lines[5:]]
+        yield "".join(line + end for line in [*event, ""]).encode()
+
+
+def documents(tokens: list[str]) -> Iterator[bytes]:
+    """Yield lines of JSON that are no texts of a model."""
+    for start in range(0, len(tokens), 8):
+        text = "".join(tokens[start : start + 8])
+        yield json.dumps({"id": start, "text": text, "tags": tokens[start : start + 3]}).encode() + b"\n"
 
 
 def _event(document: dict[str, object], kind: str = "") -> bytes:
@@ -252,20 +307,52 @@ def _at(node: object, path: tuple[str | int, ...]) -> str:
     return node if isinstance(node, str) else ""
 
 
-FORMATS: Final[dict[str, Callable[[list[str]], Iterator[bytes]]]] = {
-    "OpenAI chat completions": chat,
-    "OpenAI responses": responses,
-    "Anthropic messages": anthropic,
-    "Ollama (NDJSON)": ollama,
-    "text/plain": plain,
-}
-TYPES: Final = {"Ollama (NDJSON)": "application/x-ndjson", "text/plain": "text/plain"}
-READERS: Final[dict[str, Callable[[bytes], str]]] = {
-    "OpenAI chat completions": _read("choices", 0, "delta", "content"),
-    "OpenAI responses": _read("delta"),
-    "Anthropic messages": _read("delta", "text"),
-    "Ollama (NDJSON)": _read("response"),
-    "text/plain": bytes.decode,
+def masked_text(text: str, body: bytes) -> str:
+    """Return the text masked."""
+    return MASKER.rules().text(text)
+
+
+def masked_lines(text: str, body: bytes) -> str:
+    """Return every line of a body masked as a document of its own."""
+    return "".join(
+        MASKER.mask(line, "application/json").body.decode() + "\n" for line in body.split(b"\n") if line
+    )
+
+
+def masked_uncut(text: str, body: bytes) -> str:
+    """Return an event stream masked that came in one piece."""
+    stream = MASKER.stream("text/event-stream")
+    return one_line_end(stream.feed(body) + stream.close())
+
+
+def one_line_end(out: bytes) -> str:
+    """Return events with the same line ends: which one is written is known once a stream has shown it."""
+    return out.decode().replace("\r\n", "\n")
+
+
+@dataclass(frozen=True)
+class Format:
+    """How tokens are sent, what a client reads of it, and what it should read."""
+
+    make: Callable[[list[str]], Iterator[bytes]]
+    read: Callable[[bytes], str]
+    content_type: str = "text/event-stream"
+    whole: Callable[[str, bytes], str] = masked_text
+
+
+FORMATS: Final = {
+    "OpenAI chat completions": Format(chat, _read("choices", 0, "delta", "content")),
+    "OpenAI responses": Format(responses, _read("delta")),
+    "Anthropic messages": Format(anthropic, _read("delta", "text")),
+    "Cohere": Format(cohere, _read("delta", "message", "content", "text")),
+    "Google Gemini": Format(gemini, _read("candidates", 0, "content", "parts", 0, "text")),
+    "Amazon Bedrock Converse": Format(converse, _read("contentBlockDelta", "delta", "text")),
+    "Ollama (NDJSON)": Format(ollama, _read("response"), "application/x-ndjson"),
+    # Each may be a text of its own as well: both readings are masked, so some of them more than the whole.
+    "events of plain text": Format(plain_events, one_line_end, whole=masked_uncut),
+    "events of every framing": Format(framed, one_line_end, whole=masked_uncut),
+    "other NDJSON": Format(documents, bytes.decode, "application/x-ndjson", masked_lines),
+    "text/plain": Format(plain, bytes.decode, "text/plain"),
 }
 
 if __name__ == "__main__":
