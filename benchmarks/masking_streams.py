@@ -10,13 +10,14 @@ import json
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from time import perf_counter, thread_time
 from typing import AnyStr, Final
 
 from policy_middleware.masking import Masker
+from policy_middleware.masking.bodies.rules import TextStream
 
 ENTITIES: Final = (
     "EMAIL_ADDRESS",
@@ -95,7 +96,8 @@ def main(cuttings: int) -> int:
     tokens = re.findall(r" ?\w{1,5}|\W", text)
     print(f"{len(ENTITIES)} entities, {len(tokens):,} tokens of a text in which one word in 33 is a value\n")
     cost(tokens)
-    hold_back(tokens)
+    rules = MASKER.rules()
+    hold_back(tokens, rules.text_stream(), rules.spans("".join(tokens)))
     print(f"\n{cuttings:,} random cuttings of bytes per format, each compared with the whole text masked:")
     return 1 if sum(different(name, form, rng, cuttings) for name, form in FORMATS.items()) else 0
 
@@ -120,19 +122,16 @@ def spent(content_type: str, events: list[bytes]) -> float:
     return thread_time() - start
 
 
-def hold_back(tokens: list[str]) -> None:
+def hold_back(tokens: list[str], stream: TextStream, values: Sequence[tuple[int, int]]) -> None:
     """Print how many characters of a text are held back after each token, and what of that cannot be helped.
 
     A value is replaced as a whole, so nothing of it can leave before the character behind it has come: that
     much is held by every masker. What readers wait for is the text that shows in the end.
     """
-    text = "".join(tokens)
-    values = MASKER.rules().spans(text)
-    hidden = bytearray(len(text))
+    hidden = bytearray(sum(map(len, tokens)))
     for start, end in values:
         hidden[start:end] = b"\1" * (end - start)
     shown = [0, *accumulate(1 - one for one in hidden)]
-    stream = MASKER.rules().text_stream()
     held, of_values, of_text = [], [], []
     at = number = 0
     for token in tokens:

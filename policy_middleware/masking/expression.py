@@ -29,6 +29,7 @@ _NEWLINE: Final = 0x0A
 _DIGITS: Final = frozenset(b"0123456789")
 _LETTERS_ABROAD: Final = frozenset(range(0x80, LETTER + 1)) - {SYMBOL}
 _WORD: Final = _DIGITS | frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") | _LETTERS_ABROAD
+_ASCII_ALPHANUMERIC: Final = _WORD - _LETTERS_ABROAD - {0x5F}
 _SPACE: Final = frozenset(b" \t\n\r\f\v")
 _ANY: Final = frozenset(range(1, 256)) - {JOINT}
 _CATEGORIES: Final = {
@@ -83,6 +84,15 @@ def expression(pattern: str, byte_of: ByteOf) -> Expression:
     return Expression(source, prefixes, int(shortest), int(longest))
 
 
+def begins_word(pattern: str, byte_of: ByteOf) -> bool:
+    """Return True when every match begins at a boundary and with an ASCII letter or digit.
+
+    False where that cannot be told in a simple way. Raises ExpressionError as `expression` does.
+    """
+    tree = _parser.parse(pattern)
+    return _Writer(byte_of).begins_word(tree, tree.state.flags)
+
+
 def characters(pattern: str) -> set[str]:
     """Return the characters outside ASCII that `pattern` names, in either case; raises ExpressionError."""
     met: set[str] = set()
@@ -110,6 +120,25 @@ class _Writer:
         for whole, started in reversed(written[:-1]):
             prefixes = b"(?:" + started + b"|" + whole + prefixes + b")"
         return b"".join(whole for whole, _ in written), prefixes
+
+    def begins_word(self, nodes: Iterable[Any], flags: int, *, at_boundary: bool = False) -> bool:
+        """Return True when what `nodes` match begins at a boundary with an ASCII letter or digit."""
+        for code, value in nodes:
+            if code is _code.AT:
+                at_boundary = at_boundary or value is _code.AT_BOUNDARY
+            elif code is _code.BRANCH:
+                return all(self.begins_word(one, flags, at_boundary=at_boundary) for one in value[1])
+            elif code is _code.SUBPATTERN:
+                _, added, removed, inner = value
+                return self.begins_word(inner, (flags | added) & ~removed, at_boundary=at_boundary)
+            elif code in (_code.MAX_REPEAT, _code.MIN_REPEAT):
+                least, _, inner = value
+                begins = self.begins_word(inner, flags, at_boundary=at_boundary)
+                if least or not begins:
+                    return begins
+            else:
+                return at_boundary and self._one_of(code, value, flags) <= _ASCII_ALPHANUMERIC
+        return False
 
     def _node(self, node: tuple[Any, Any], flags: int) -> tuple[bytes, bytes]:
         code, value = node

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policy_middleware.masking.announcements import Announcements
-from policy_middleware.masking.expression import byte_class, characters, expression
+from policy_middleware.masking.expression import begins_word, byte_class, characters, expression
 from policy_middleware.masking.linear_search import PresenceSet, Searcher, Span
 from policy_middleware.masking.normalized import Alphabet
 from policy_middleware.masking.recognizers.recognizer import CONTEXT_CHARACTERS, Recognizer, Shape
@@ -33,10 +33,6 @@ _END_APART: Final = r"(?:\b|_)"
 _UNDERSCORE: Final = ord("_")
 _EVERY_BYTE: Final = frozenset(range(256))
 # A parenthesis or a plus begins the next group: telephone numbers have them in front.
-_BEGINS_GROUP: Final = re.compile(
-    r"\\b(?:\[(?:A-Z|a-z|0-9|[0-9A-Za-z](?!-))+\]\??)?(?:\\d|\[(?:A-Z|a-z|0-9)+\])(?![?*]|\{0)[^|]*\Z"
-)
-"""Patterns whose matches begin where a group begins, and nowhere else: with a first letter or digit."""
 _GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*").match
 
 
@@ -84,9 +80,13 @@ class Scanner:
         """Return the positions of the shapes that may occur in `data`."""
         return self._presence.present(data)
 
-    def hold(self, data: bytes) -> int:
-        """Return the offset before which every match has its end, given that `data` goes on."""
-        return self._beginnings.first(data)
+    def hold(self, data: bytes, known: int = 0) -> int:
+        """Return the offset before which every match has its end, given that `data` goes on.
+
+        `known` is what was returned for the beginning of `data`: what was no beginning of a match then is
+        none now.
+        """
+        return self._beginnings.first(data, known)
 
     def scan(self, data: bytes, present: Sequence[int] | None = None) -> list[Found]:
         """Return every match in `data`, a whole text, in order of their beginnings.
@@ -112,16 +112,17 @@ class Scanner:
 class Cursor:
     """How far each shape has been searched in a text that grows."""
 
-    __slots__ = ("_progress", "_scanner")
+    __slots__ = ("_hold", "_progress", "_scanner")
 
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
+        self._hold = 0
         self._progress = [_Progress() for _ in scanner.shapes]
 
     def advance(self, data: bytes, *, final: bool, found: list[Found]) -> int:
         """Add the matches that are decided now to `found`; return the offset before which all is decided."""
         scanner = self._scanner
-        hold = decided = len(data) if final else scanner.hold(data)
+        hold = decided = self._hold = len(data) if final else scanner.hold(data, self._hold)
         present = scanner.present(data)
         for position, progress in enumerate(self._progress):
             if position in present or progress.in_tail:
@@ -138,6 +139,7 @@ class Cursor:
 
     def forget(self, count: int) -> None:
         """Follow a text whose first `count` bytes were cut off."""
+        self._hold -= count
         for progress in self._progress:
             progress.resume -= count
 
@@ -171,14 +173,14 @@ class _Beginnings:
     def __init__(self, shapes: Sequence[_CompiledShape]) -> None:
         self._longest = max((shape.longest for shape in shapes), default=0)
         self._all = _at_the_end(shapes)
-        announced = [shape for shape in shapes if shape.context and shape.begins_group]
+        announced = [shape for shape in shapes if shape.context and shape.begins_word]
         self._unannounced = _at_the_end([shape for shape in shapes if shape not in announced])
         words = sorted({re.escape(word) for shape in announced for word in shape.context})
         self._announced = Searcher(b"(?i:" + b"|".join(words) + b")") if words else None
 
-    def first(self, data: bytes) -> int:
-        """Return the offset of the first one, the end of `data` when there is none."""
-        start = max(0, len(data) - self._longest - 1)
+    def first(self, data: bytes, known: int) -> int:
+        """Return the offset of the first one from `known` on, the end of `data` when there is none."""
+        start = max(0, known - 1, len(data) - self._longest - 1)
         announced = self._announced
         if announced is None or announced.search(data, max(0, start - CONTEXT_CHARACTERS)) is None:
             found = self._unannounced.search(data, start)
@@ -217,7 +219,7 @@ class _CompiledShape:
         "_search",
         "_tail",
         "announced_by",
-        "begins_group",
+        "begins_word",
         "context",
         "longest",
         "names",
@@ -229,8 +231,7 @@ class _CompiledShape:
     def __init__(
         self, recognizer: int, shape: Shape, alphabet: Alphabet, placeholders: re.Pattern[bytes]
     ) -> None:
-        pattern = f"{_BEGIN_APART}(?:{shape.pattern}){_END_APART}" if shape.apart else shape.pattern
-        head = expression(pattern, alphabet.byte)
+        head = expression(_whole_pattern(shape), alphabet.byte)
         if not 0 < head.shortest <= head.longest <= LONGEST_MATCH:
             raise ValueError(_width_told(head.shortest))
         source = b"(?:" + head.source + b")"
@@ -261,7 +262,7 @@ class _CompiledShape:
         self._inner = shape.inner
         self._begins_apart = shape.apart and not shape.not_after
         self._ends_apart = shape.apart
-        self.begins_group = shape.apart or _BEGINS_GROUP.match(shape.pattern) is not None
+        self.begins_word = shape.apart or begins_word(shape.pattern, alphabet.byte)
         self._score = shape.score
 
     def scan(self, data: bytes, progress: _Progress, hold: int, final: bool, found: list[Found]) -> int:
@@ -375,6 +376,10 @@ class _CompiledShape:
                 break
         progress.in_tail = False
         return True
+
+
+def _whole_pattern(shape: Shape) -> str:
+    return f"{_BEGIN_APART}(?:{shape.pattern}){_END_APART}" if shape.apart else shape.pattern
 
 
 _ANYWHERE: Final = rb"(?:\A|(?s:.))"

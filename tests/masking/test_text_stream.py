@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_middleware.masking.pattern_admission import custom_recognizer
-from policy_middleware.masking.recognition import RECOGNIZERS
+from policy_middleware.masking.recognition import RECOGNIZERS, Recognizer, Shape
 from policy_middleware.masking.scanner import LONGEST_MATCH
 from policy_middleware.masking.text_masking import TextMasker
 from policy_middleware.masking.text_stream import MOST_HELD
@@ -138,3 +138,11 @@ def test_what_the_character_before_it_rules_out_is_not_held_back() -> None:
 def test_digits_that_only_a_word_makes_a_value_wait_only_behind_that_word() -> None:
     assert held_after("part 536904", "US_SSN") == 0
     assert held_after("SSN 536904", "US_SSN") == len("536904")
+
+
+def test_a_word_that_announces_does_not_do_so_within_a_match_that_was_not_announced() -> None:
+    shape = Shape(r"[xq][a-z0-9]{3,9}", context=(b"ab",))
+    masker = TextMasker({"CODE": Replace()}, [Recognizer("CODE", "A code.", (), (shape,))])
+    for text in ("xcabq1234 ", "ab xcabq1234 ", "xc ab q1234 "):
+        stream = masker.stream()
+        assert "".join(map(stream.feed, text)) + stream.close() == masker.mask(text).text
