@@ -15,8 +15,8 @@ from policy_middleware.masking.linear_search import Searcher
 from policy_middleware.masking.normalized import JOINT
 
 if TYPE_CHECKING:
+    from policy_middleware.masking.found import Found
     from policy_middleware.masking.json_view import JsonView
-    from policy_middleware.masking.scanner import Found
 
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """A word of a name such as `homePhone`, `home_phone` or `HOME-PHONE`."""

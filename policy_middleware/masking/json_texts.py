@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final
 
+from policy_middleware.masking.found import Found, regions
 from policy_middleware.masking.json_body import check_strict
 from policy_middleware.masking.json_view import JsonView
 from policy_middleware.masking.quick_json import orjson
-from policy_middleware.masking.scanner import Found, regions
 
 if TYPE_CHECKING:
     from policy_middleware.masking.text_masking import TextMasker

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from policy_middleware.masking.found import Found, regions
 from policy_middleware.masking.normalized import View
 from policy_middleware.masking.operator_protocol import MaskingOperator
 from policy_middleware.masking.recognition import recognizer_of
 from policy_middleware.masking.recognizers.recognizer import Recognizer
-from policy_middleware.masking.scanner import Found, regions, scanner_of
+from policy_middleware.masking.scanner import scanner_of
 
 if TYPE_CHECKING:
     from policy_middleware.masking.text_stream import TextStream

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from policy_middleware.masking.found import LONGEST_MATCH, Found, regions
 from policy_middleware.masking.normalized import View
-from policy_middleware.masking.scanner import LONGEST_MATCH, Cursor, Found, regions
+from policy_middleware.masking.scanner import Cursor
 from policy_middleware.masking.text_masking import TextMasker
 from policy_middleware.model.errors import MaskError
 

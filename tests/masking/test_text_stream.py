@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy_middleware.masking.found import LONGEST_MATCH
 from policy_middleware.masking.pattern_admission import custom_recognizer
 from policy_middleware.masking.recognition import RECOGNIZERS, Recognizer, Shape
-from policy_middleware.masking.scanner import LONGEST_MATCH
 from policy_middleware.masking.text_masking import TextMasker
 from policy_middleware.masking.text_stream import MOST_HELD
 from policy_middleware.model.errors import MaskError
