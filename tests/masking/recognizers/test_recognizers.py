@@ -296,6 +296,15 @@ def test_the_prefixes_of_all_recognisers_stay_short_enough_for_streams() -> None
     assert Searcher(b"(?:" + b"|".join(prefixes) + b")\\z").program_size < 24_000
 
 
+@pytest.mark.parametrize("number", ["536-90-4399", "4111111111111111", "2024-03-15"])
+def test_a_number_that_touches_an_address_is_masked_with_it(number: str) -> None:
+    text = f"to jo@example.com{number}, please"
+
+    assert [text[span.start : span.end] for span in recognize(text, ["EMAIL_ADDRESS"])] == [
+        f"jo@example.com{number}"
+    ]
+
+
 def test_an_unknown_entity_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RecognizerError, match="'PERSON' is not a known entity; known: CREDIT_CARD"):
         recognize("x", ["PERSON"])
