@@ -121,17 +121,19 @@ class CompiledShape:
         # Rows of groups, each of which begins a match: one long match covers the same.
         first = last = -1
         while (span := search(data, resume)) is not None and span[0] < hold:
-            start, end = span
-            real = self._judged(data, start, end)
+            start = span[0]
+            real = self._judged(data, start, span[1])
             if real is not None:
                 begin, end = real
                 if begin < last <= first + LONGEST_MATCH:
                     last = max(last, end)
-                    found[-1] = make_found((first, last, self._recognizer, self._score))
                 else:
+                    if last >= 0:
+                        found.append(make_found((first, last, self._recognizer, self._score)))
                     first, last = begin, end
-                    found.append(make_found((first, last, self._recognizer, self._score)))
             resume = start + 1  # such shapes begin where a group of characters does
+        if last >= 0:
+            found.append(make_found((first, last, self._recognizer, self._score)))
         progress.resume = max(resume, hold)
 
     def _scan_with_tail(

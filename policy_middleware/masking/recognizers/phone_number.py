@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from policy_middleware.masking.linear_search import Searcher
+from policy_middleware.masking.linear_search import Match, Searcher
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
 REGIONS: Final = (
@@ -138,17 +138,16 @@ def _abroad_or_in_plan(value: bytes) -> tuple[int, int] | None:
 
 
 def _in_plan(digits: bytes) -> bool:
-    plans = _plans()
-    return plans is not None and plans.match(digits, 0, len(digits)) is not None
+    return _plans()(digits, 0, len(digits)) is not None
 
 
 @lru_cache(maxsize=1)
-def _plans() -> Searcher | None:
-    """Return the union of the regions' numbering plans with their prefixes; None without the extra."""
+def _plans() -> Match:
+    """Return the match of any numbering plan of the regions with its prefix; without the extra, of nothing."""
     try:
         import phonenumbers
     except ImportError:
-        return None
+        return _matches_nothing
     plans = []
     for region in REGIONS:
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
@@ -158,7 +157,11 @@ def _plans() -> Searcher | None:
         patterns = [kind.national_number_pattern for kind in kinds if kind is not None]
         prefix = metadata.national_prefix or ""
         plans += [f"(?:{prefix})?(?:{pattern})" for pattern in patterns if pattern]
-    return Searcher(("(?:" + "|".join(plans) + r")\z").encode("ascii"))
+    return Searcher(("(?:" + "|".join(plans) + r")\z").encode("ascii")).match
+
+
+def _matches_nothing(digits: bytes, start: int, end: int) -> None:
+    return None
 
 
 _SHAPES: Final = (
