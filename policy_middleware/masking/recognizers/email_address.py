@@ -10,8 +10,11 @@ from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 # that do not delimit them. `mailto=a@b.example`, `/users/a@b.example` and `x|a@b.example` are words, a sign
 # and an address, whose hash has to be the same as elsewhere.
 _LOCAL: Final = r"\w[\w.%+'~-]{0,63}"
-# A number that touches the address is masked with it: nothing tells where one ends and the other begins.
-_DOMAIN: Final = r"\w[\w.-]{0,126}\.(?:xn--[a-zA-Z0-9-]{2,59}|[^\W\d_]{2,24})(?:\d[\w-]{0,40})?"
+# A number that touches the address is masked with it, in all its groups: nothing tells where one ends and the
+# other begins.
+_DOMAIN: Final = (
+    r"\w[\w.-]{0,126}\.(?:xn--[a-zA-Z0-9-]{2,59}|[^\W\d_]{2,24})(?:\d[\w-]{0,40}(?:[ .]\d{2,8}){0,6})?"
+)
 
 EMAIL_ADDRESS: Final = Recognizer(
     "EMAIL_ADDRESS",

@@ -143,7 +143,7 @@ def _in_plan(digits: bytes) -> bool:
 
 @lru_cache(maxsize=1)
 def _plans() -> Match:
-    """Return the match of any numbering plan of the regions with its prefix; without the extra, of nothing."""
+    """Return the match of any numbering plan of the regions; without the extra, a match of nothing."""
     try:
         import phonenumbers
     except ImportError:
