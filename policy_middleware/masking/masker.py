@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from policy_middleware.masking.bodies.rules import BodyRules, Tally
+from policy_middleware.masking.bodies.rules import BodyRules, Column, Tally
 from policy_middleware.masking.bodies.whole import mask_body
 from policy_middleware.masking.codecs import codings_of, decode
 from policy_middleware.masking.json_body import Masked, rewrite
@@ -20,7 +20,7 @@ from policy_middleware.masking.keeping import Keeping
 from policy_middleware.masking.media_type import Kind, media_type
 from policy_middleware.masking.operators import Operators
 from policy_middleware.masking.operators.constants import FIELD
-from policy_middleware.masking.selection import Selector
+from policy_middleware.masking.selection import Place, Selector
 from policy_middleware.masking.streams import StreamMask, stream_mask
 from policy_middleware.masking.text_rules import text_masker
 from policy_middleware.model.errors import MaskError
@@ -140,7 +140,7 @@ class Masker:
 
     def rules(self) -> BodyRules:
         """Return what bodies and streams ask while one response is masked, with a tally of its own."""
-        return BodyRules(self._json_rules, self._texts, has_fields=bool(self.spec.fields))
+        return BodyRules(self._json_rules, self._texts, self._columns, has_fields=bool(self.spec.fields))
 
     def mask(self, body: bytes, content_type: str, headers: Iterable[tuple[str, str]] = ()) -> MaskedBody:
         """Return `body` masked; what is not masked stays byte for byte, a clean body is handed back.
@@ -250,6 +250,18 @@ class Masker:
         for path, count in masked.paths.items():
             tally.place(path, count)
         return text if masked.text is None else masked.text
+
+    def _columns(self, names: Sequence[str]) -> Sequence[Column | None]:
+        root = self._selector.root()
+        if root is None:
+            return [None] * len(names)
+        members = root.members
+        return [self._column(members.named.get(name, members.other)) for name in names]
+
+    def _column(self, place: Place | None) -> Column | None:
+        if place is None or place.treatment is None:
+            return None
+        return Column(place.treatment, [self.spec.fields[number].path for number in sorted(place.asked)])
 
     def _fields_masked(self, text: str, keeping: Keeping | None) -> tuple[str, Masked]:
         try:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
+from policy_middleware.masking.operators.constants import FIELD
 from policy_middleware.model.errors import MaskError
+
+if TYPE_CHECKING:
+    from policy_middleware.masking.operators import Treatment
+
+_AT_ONCE: Final = 64 * 1024
+"""Characters that are searched in one call: RE2 holds the interpreter lock, and other threads wait."""
 
 
 class MaskedText(Protocol):
@@ -39,6 +47,13 @@ class TextStream(Protocol):
         """Return the rest."""
 
 
+class Announcer(Protocol):
+    """Tells what to expect under a name."""
+
+    def announcement(self, name: str, /) -> str:
+        """Return words that announce what is expected under a name; "" when it tells nothing."""
+
+
 class TextMasker(Protocol):
     """Masks texts by what is recognised in them."""
 
@@ -47,6 +62,13 @@ class TextMasker(Protocol):
 
     def mask_all(self, texts: Sequence[str], /) -> Mapping[int, MaskedText]:
         """Return what `mask` returns for those of `texts`, by position, that change."""
+
+    def mask_announced(self, named: Sequence[tuple[str, str]], /) -> Mapping[int, MaskedText]:
+        """Do what `mask_all` does for texts, the second of each pair, that stand behind an announcement."""
+
+    @property
+    def scanner(self) -> Announcer:
+        """What tells how names announce values."""
 
     def detects(self, text: str, /) -> bool:
         """True when `mask` would change the text."""
@@ -99,6 +121,23 @@ class JsonRules(Protocol):
         """Return the JSON text masked, and add to the tally; raises MaskError."""
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a mask asks for the cells of one column, and the paths of the mask that ask for it."""
+
+    treatment: Treatment
+    paths: Sequence[str]
+
+    @property
+    def keeps(self) -> bool:
+        """True when the cells stay as they are, and are not searched."""
+        return self.treatment.keeps
+
+    def text(self, content: str) -> str:
+        """Return what is written for the content of a cell, which has no null and cannot go."""
+        return "" if self.treatment.replaces_whole else self.treatment.operator.text(content, FIELD)
+
+
 class BodyRules:
     """One mask at work on one response: rules for JSON, rules for text, and the tally of both.
 
@@ -106,11 +145,19 @@ class BodyRules:
     addressed by fields is refused.
     """
 
-    __slots__ = ("_json", "_texts", "has_fields", "tally")
+    __slots__ = ("_columns", "_json", "_texts", "has_fields", "tally")
 
-    def __init__(self, json_rules: JsonRules, texts: TextMasker | None, *, has_fields: bool) -> None:
+    def __init__(
+        self,
+        json_rules: JsonRules,
+        texts: TextMasker | None,
+        columns: Callable[[Sequence[str]], Sequence[Column | None]],
+        *,
+        has_fields: bool,
+    ) -> None:
         self._json = json_rules
         self._texts = texts
+        self._columns = columns
         self.has_fields = has_fields
         self.tally = Tally()
 
@@ -122,6 +169,16 @@ class BodyRules:
     def json(self, text: str) -> str:
         """Return a JSON text masked; raises MaskError when it is not strict JSON."""
         return self._json(text, self.tally)
+
+    def columns(self, names: Sequence[str]) -> Sequence[Column | None]:
+        """Return what is asked for the members of these names of each row, None where it is nothing."""
+        return self._columns(names)
+
+    def treated(self, column: Column, count: int) -> None:
+        """Add so many cells of a column that a field rule has masked."""
+        self.tally.count += count
+        for path in column.paths:
+            self.tally.place(path, count)
 
     def text(self, text: str) -> str:
         """Return a text masked; raises MaskError for a mask that only names fields."""
@@ -143,6 +200,31 @@ class BodyRules:
             masked[number] = changed.text
             found.update(changed.findings)
         return masked, found
+
+    def masked_of(self, texts: Mapping[str, int]) -> dict[str, str]:
+        """Return what those of `texts` become that change; counted as often as each is said to occur."""
+        return self._masked(texts, self._searched().mask_all)
+
+    def announcement(self, name: str) -> str:
+        """Return what the name of a column announces to be in it; "" when it tells nothing."""
+        return "" if self._texts is None else self._texts.scanner.announcement(name)
+
+    def masked_behind(self, announcement: str, texts: Mapping[str, int]) -> dict[str, str]:
+        """Do what `masked_of` does for texts that are announced."""
+        search = self._searched().mask_announced
+        return self._masked(texts, lambda batch: search([(announcement, text) for text in batch]))
+
+    def _masked(
+        self, texts: Mapping[str, int], mask: Callable[[Sequence[str]], Mapping[int, MaskedText]]
+    ) -> dict[str, str]:
+        replaced: dict[str, str] = {}
+        for batch in _batches(texts):
+            for number, changed in mask(batch).items():
+                text = batch[number]
+                replaced[text] = changed.text
+                for entity, count in changed.findings.items():
+                    self.tally.entity(entity, count * texts[text])
+        return replaced
 
     def text_or_pass(self, text: str) -> str:
         """Return a text masked, or as it is when the mask only names fields."""
@@ -178,3 +260,16 @@ class BodyRules:
                 "the mask only names fields, which a body of this type has not; name entities to search it"
             )
         return self._texts
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text) + 1
+        if size > _AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
