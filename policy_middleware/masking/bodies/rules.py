@@ -186,12 +186,6 @@ class BodyRules:
         self.tally.found(masked.findings)
         return masked.text
 
-    def texts(self, texts: Sequence[str]) -> list[str]:
-        """Return several texts masked, each by itself; cheaper than one by one."""
-        masked, found = self.looked_at(texts)
-        self.tally.found(found)
-        return masked
-
     def looked_at(self, texts: Sequence[str]) -> tuple[list[str], Counter[str]]:
         """Return several texts masked, each by itself, and what was found: nothing is counted yet."""
         found: Counter[str] = Counter()
@@ -214,16 +208,16 @@ class BodyRules:
         search = self._searched().mask_announced
         return self._masked(texts, lambda batch: search([(announcement, text) for text in batch]))
 
-    def _masked(
-        self, texts: Mapping[str, int], mask: Callable[[Sequence[str]], Mapping[int, MaskedText]]
-    ) -> dict[str, str]:
+    def shown(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return what those of `texts` become that change; nothing is counted."""
+        return {text: changed.text for text, changed in _changed(texts, self._searched().mask_all)}
+
+    def _masked(self, texts: Mapping[str, int], mask: _Search) -> dict[str, str]:
         replaced: dict[str, str] = {}
-        for batch in _batches(texts):
-            for number, changed in mask(batch).items():
-                text = batch[number]
-                replaced[text] = changed.text
-                for entity, count in changed.findings.items():
-                    self.tally.entity(entity, count * texts[text])
+        for text, changed in _changed(texts, mask):
+            replaced[text] = changed.text
+            for entity, count in changed.findings.items():
+                self.tally.entity(entity, count * texts[text])
         return replaced
 
     def text_or_pass(self, text: str) -> str:
@@ -260,6 +254,15 @@ class BodyRules:
                 "the mask only names fields, which a body of this type has not; name entities to search it"
             )
         return self._texts
+
+
+_Search = Callable[[Sequence[str]], Mapping[int, MaskedText]]
+
+
+def _changed(texts: Iterable[str], mask: _Search) -> Iterator[tuple[str, MaskedText]]:
+    for batch in _batches(texts):
+        for number, changed in mask(batch).items():
+            yield batch[number], changed
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

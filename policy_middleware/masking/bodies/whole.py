@@ -42,7 +42,7 @@ def mask_body(body: bytes, media: MediaType, rules: BodyRules) -> bytes:
     text, codec = decoded(body, media.charset)
     # JSON has no byte order mark (RFC 8259 section 8.1), but UTF-16 has.
     mark = _BYTE_ORDER_MARK if codec != UTF8 and text.startswith(_BYTE_ORDER_MARK) else ""
-    masked = mark + _masked_text(text[len(mark) :], media, rules)
+    masked = mark + _masked_text(text[len(mark) :], media, rules, codec)
     if masked == text:
         return body
     if media.kind in (Kind.HTML, Kind.XML):
@@ -50,7 +50,7 @@ def mask_body(body: bytes, media: MediaType, rules: BodyRules) -> bytes:
     return encoded(masked, codec)
 
 
-def _masked_text(text: str, media: MediaType, rules: BodyRules) -> str:
+def _masked_text(text: str, media: MediaType, rules: BodyRules, codec: str) -> str:
     match media.kind:
         case Kind.JSON:
             return rules.json(text)
@@ -58,7 +58,7 @@ def _masked_text(text: str, media: MediaType, rules: BodyRules) -> str:
             tabs = media.name == "text/tab-separated-values"
             return mask_csv(text, rules, tabs=tabs, parameters=media.parameters)
         case Kind.HTML | Kind.XML:
-            return mask_markup(text, rules, is_html=media.kind is Kind.HTML)
+            return mask_markup(text, rules, media, codec)
         case Kind.TEXT:
             if rules.has_fields:
                 check_no_json(text)
