@@ -93,19 +93,18 @@ class Announcements:
             key = data[key_start:key_end]
             words = announcements.get(key)
             if words is None:
-                words = announcements[key] = self._announcement(key.decode("latin-1"))
+                words = announcements[key] = self.announcement(key.decode("latin-1")).encode("ascii")
             if words:
-                yield words, start, end
+                yield words + b"\n", start, end
 
-    def _announcement(self, name: str) -> bytes:
-        """Return the words that announce to shapes what is expected under a name, if it tells anything."""
+    def announcement(self, name: str) -> str:
+        """Return words that announce to shapes what is expected under a name; "" when it tells nothing."""
         words = [word.lower() for word in _WORD.findall(name)]
-        told = [
+        return " ".join(
             shape.announced_by
             for shape in self._shapes
             if any(word.startswith(shape.names) for word in words)
-        ]
-        return (" ".join(told) + "\n").encode("ascii") if told else b""
+        )
 
 
 def _token_at(data: bytes, offset: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from policy_middleware.masking.normalized import JOINT, NUL_SHOWN, Alphabet
+from policy_middleware.masking.normalized import JOINT, UNSEEN, Alphabet
 
 _APART: Final = chr(JOINT)
 _BETWEEN: Final = {ord(sign): _APART for sign in " \t\r\n,:[]{}"}
@@ -108,5 +108,5 @@ def _character(escape: re.Match[str]) -> str:
     if short is not None:
         return _SHORT_ESCAPES.get(short, short)
     if single is not None:
-        return chr(int(single, 16)) if single != "0000" else NUL_SHOWN
+        return chr(int(single, 16)) if single != "0000" else UNSEEN
     return chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)

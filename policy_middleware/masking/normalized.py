@@ -1,29 +1,32 @@
 """The view in which patterns are searched: what a reader sees, one byte per character.
 
 Full-width and other compatibility forms become the ASCII they stand for (NFKC), digits of every script
-become 0-9, every dash a hyphen, every space a space; characters without width vanish. What remains outside
-ASCII becomes one of a few bytes: a letter of another script is `LETTER`, anything else `SYMBOL`; characters
-that an operator's own pattern names get bytes of their own. So no evasion by look-alike code points hides a
-value, and a byte offset is a character offset.
+become 0-9, every dash a hyphen, every space a space; characters without width vanish, and so does U+0000,
+which browsers drop and which stands between the letters of UTF-16 that nobody has declared. What remains
+outside ASCII becomes one of a few bytes: a letter of another script is `LETTER`, anything else `SYMBOL`;
+characters that an operator's own pattern names get bytes of their own. So no evasion by look-alike code
+points hides a value, and a byte offset is a character offset.
 
 A letter of another script that looks like an ASCII one is a letter, not its look-alike: Cyrillic o, say.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 JOINT: Final = 0x00
-"""Stands between texts that are searched together; no pattern matches it. U+0000 itself is a SYMBOL."""
+"""Stands between texts that are searched together; no pattern matches it. U+0000 of a text vanishes."""
 SYMBOL: Final = 0xFE
 LETTER: Final = 0xFF
 _IRREGULAR: Final = "\xad"
 """Placeholder of a character whose view is not exactly one byte long."""
-NUL_SHOWN: Final = "\xb6"
-"""Stands for U+0000 where that is a JOINT: a character that is a SYMBOL in the view, as U+0000 is."""
+_IRREGULAR_RUN: Final = re.compile(f"{_IRREGULAR}+")
+UNSEEN: Final = "\u200b"
+"""One character that vanishes in the view, as U+0000 does where that is no JOINT."""
 _FIRST_OWN, _LAST_OWN = 0x80, 0xFC
 _OWN_BYTES: Final = [code for code in range(_FIRST_OWN, _LAST_OWN + 1) if code != ord(_IRREGULAR)]
 MOST_OWN_CHARACTERS: Final = len(_OWN_BYTES)
@@ -57,7 +60,12 @@ class Alphabet:
         self._spelled: dict[str, str] = {}
 
     def byte(self, character: str) -> int | None:
-        """Return the byte of one character, None when its view is not one byte long."""
+        """Return the byte of one character, None when its view is not one byte long.
+
+        U+0000, with which ranges in patterns begin, is the JOINT, which no text has.
+        """
+        if character == "\0":
+            return JOINT
         spelled = self.spelled(character)
         return ord(spelled) if len(spelled) == 1 else None
 
@@ -70,9 +78,8 @@ class Alphabet:
 
     def view(self, text: str) -> View:
         """Return the view of `text`."""
-        if text.isascii():
-            spelled = text.replace("\0", chr(SYMBOL)) if "\0" in text else text
-            return View(spelled.encode("latin-1"), None)
+        if text.isascii() and "\0" not in text:
+            return View(text.encode("ascii"), None)
         regular = text.translate(self._regular)
         if _IRREGULAR not in regular:
             return View(regular.encode("latin-1"), None)
@@ -83,7 +90,7 @@ class Alphabet:
         joint = chr(JOINT)
         text = joint.join(texts)
         if text.count(joint) >= len(texts):
-            text = joint.join([one.replace(joint, NUL_SHOWN) for one in texts])
+            text = joint.join([one.replace(joint, UNSEEN) for one in texts])
         return self.apart(text)
 
     def apart(self, text: str) -> View:
@@ -99,15 +106,16 @@ class Alphabet:
         pieces: list[str] = []
         positions: list[int] = []
         done = 0
-        at = regular.find(_IRREGULAR)
-        while at >= 0:
-            pieces.append(regular[done:at])
-            positions.extend(range(done, at))
-            spelled = self.spelled(text[at])
-            pieces.append(spelled)
-            positions.extend([at] * len(spelled))
-            done = at + 1
-            at = regular.find(_IRREGULAR, done)
+        for run in _IRREGULAR_RUN.finditer(regular):
+            start, end = run.span()
+            pieces.append(regular[done:start])
+            positions.extend(range(done, start))
+            spelled = [self.spelled(character) for character in text[start:end]]
+            if any(spelled):
+                pieces += spelled
+                for at, one in enumerate(spelled, start):
+                    positions.extend([at] * len(one))
+            done = end
         pieces.append(regular[done:])
         positions.extend(range(done, len(regular)))
         return View("".join(pieces).encode("latin-1"), positions)
@@ -116,8 +124,6 @@ class Alphabet:
         own = self._own.get(character)
         if own is not None:
             return own
-        if character == "\0":
-            return chr(SYMBOL)
         if ord(character) < 0x80:
             return character
         return chr(LETTER if unicodedata.category(character)[0] in "LMN" else SYMBOL)
@@ -169,8 +175,11 @@ class _Table(dict[int, str]):
 
 def _folded(character: str) -> str:
     """Return what a reader sees in `character`, in ASCII where it has an equivalent."""
+    if character == "\0":
+        return ""
     if ord(character) < 0x80:
         return character
+    character = _in_windows(character)
     category = unicodedata.category(character)
     if category == "Cf" or character in _WITHOUT_WIDTH or _is_variation_selector(character):
         return ""
@@ -186,6 +195,17 @@ def _folded(character: str) -> str:
     if decimal is not None:
         return str(decimal)
     return unicodedata.normalize("NFKC", character)
+
+
+def _in_windows(character: str) -> str:
+    """Return what browsers show for a control character from U+0080 on.
+
+    To them ISO-8859-1 is windows-1252 (Encoding standard, section 4.2), so that 0x96 is a dash.
+    """
+    code = ord(character)
+    if not 0x80 <= code < 0xA0 or character == "\x85":
+        return character
+    return bytes([code]).decode("cp1252", "ignore") or character
 
 
 def _is_variation_selector(character: str) -> bool:

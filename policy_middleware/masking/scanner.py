@@ -98,6 +98,10 @@ class Scanner:
         found += self._announcements.found(view, self.scan, present)
         return found
 
+    def announcement(self, name: str) -> str:
+        """Return words that announce what is expected under a name; "" when it tells nothing."""
+        return self._announcements.announcement(name)
+
 
 class Cursor:
     """How far each shape has been searched in a text that grows."""

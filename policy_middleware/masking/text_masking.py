@@ -65,11 +65,20 @@ class TextMasker:
         pieces.append(text[done:])
         return MaskedText("".join(pieces), findings)
 
-    def mask_all(self, texts: Sequence[str]) -> dict[int, MaskedText]:
+    def announcement(self, name: str) -> str:
+        """Return words that announce what is expected under a name; "" when it tells nothing."""
+        return self.scanner.announcement(name)
+
+    def mask_all(self, texts: Sequence[str], announcement: str = "") -> dict[int, MaskedText]:
         """Return what `mask` returns for those of `texts`, by position, in which something was replaced.
 
-        All are searched at once: many short ones are cheap.
+        All are searched at once: many short ones are cheap. Each is searched as if `announcement` stood before
+        it.
         """
+        skip = 0
+        if announcement:
+            texts = [f"{announcement}\n{text}" for text in texts]
+            skip = len(announcement) + 1
         view = self.scanner.alphabet.joined(texts)
         found = self.scanner.scan(view.data)
         if not found:
@@ -86,9 +95,10 @@ class TextMasker:
             text = texts[number]
             pieces: list[str] = []
             findings: dict[str, int] = {}
-            done = self._render(text, view, united[at:behind], (beginnings[number], 0), pieces, findings)
+            done = self._render(text, view, united[at:behind], (beginnings[number], skip), pieces, findings)
             pieces.append(text[done:])
-            masked[number] = MaskedText("".join(pieces), findings)
+            if findings:
+                masked[number] = MaskedText("".join(pieces), findings)
             at = behind
         return masked
 

@@ -74,7 +74,7 @@ def _mask_announced(table: _Table, rules: BodyRules) -> None:
     announcing = {number: words for number, words in enumerate(announcements) if words}
     for words, places in table.places_by(announcing).items():
         cells = Counter(table.cells_at(places))
-        table.settle(places, table.spelled_anew(cells, rules.masked_behind(words, _contents(cells))))
+        table.settle(places, table.spelled_anew(cells, rules.masked_of(_contents(cells), words)))
 
 
 def _mask_everything(table: _Table, rules: BodyRules) -> None:

@@ -47,28 +47,20 @@ class TextStream(Protocol):
         """Return the rest."""
 
 
-class Announcer(Protocol):
-    """Tells what to expect under a name."""
-
-    def announcement(self, name: str, /) -> str:
-        """Return words that announce what is expected under a name; "" when it tells nothing."""
-
-
 class TextMasker(Protocol):
     """Masks texts by what is recognised in them."""
 
     def mask(self, text: str, /) -> MaskedText:
         """Return `text` with every value masked."""
 
-    def mask_all(self, texts: Sequence[str], /) -> Mapping[int, MaskedText]:
-        """Return what `mask` returns for those of `texts`, by position, that change."""
+    def announcement(self, name: str, /) -> str:
+        """Return words that announce what is expected under a name; "" when it tells nothing."""
 
-    def mask_announced(self, named: Sequence[tuple[str, str]], /) -> Mapping[int, MaskedText]:
-        """Do what `mask_all` does for texts, the second of each pair, that stand behind an announcement."""
+    def mask_all(self, texts: Sequence[str], announcement: str = "", /) -> Mapping[int, MaskedText]:
+        """Return what `mask` returns for those of `texts`, by position, that change.
 
-    @property
-    def scanner(self) -> Announcer:
-        """What tells how names announce values."""
+        Each is searched as if `announcement` stood before it.
+        """
 
     def detects(self, text: str, /) -> bool:
         """True when `mask` would change the text."""
@@ -195,30 +187,31 @@ class BodyRules:
             found.update(changed.findings)
         return masked, found
 
-    def masked_of(self, texts: Mapping[str, int]) -> dict[str, str]:
-        """Return what those of `texts` become that change; counted as often as each is said to occur."""
-        return self._masked(texts, self._searched().mask_all)
-
     def announcement(self, name: str) -> str:
         """Return what the name of a column announces to be in it; "" when it tells nothing."""
-        return "" if self._texts is None else self._texts.scanner.announcement(name)
+        return "" if self._texts is None else self._texts.announcement(name)
 
-    def masked_behind(self, announcement: str, texts: Mapping[str, int]) -> dict[str, str]:
-        """Do what `masked_of` does for texts that are announced."""
-        search = self._searched().mask_announced
-        return self._masked(texts, lambda batch: search([(announcement, text) for text in batch]))
+    def masked_of(self, texts: Mapping[str, int], announcement: str = "") -> dict[str, str]:
+        """Return what those of `texts` become that change; counted as often as each is said to occur.
 
-    def shown(self, texts: Iterable[str]) -> dict[str, str]:
-        """Return what those of `texts` become that change; nothing is counted."""
-        return {text: changed.text for text, changed in _changed(texts, self._searched().mask_all)}
-
-    def _masked(self, texts: Mapping[str, int], mask: _Search) -> dict[str, str]:
+        Each is searched as if `announcement` stood before it.
+        """
         replaced: dict[str, str] = {}
-        for text, changed in _changed(texts, mask):
+        for text, changed in self._changed(texts, announcement):
             replaced[text] = changed.text
             for entity, count in changed.findings.items():
                 self.tally.entity(entity, count * texts[text])
         return replaced
+
+    def shown(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return what those of `texts` become that change; nothing is counted."""
+        return {text: changed.text for text, changed in self._changed(texts)}
+
+    def _changed(self, texts: Iterable[str], announcement: str = "") -> Iterator[tuple[str, MaskedText]]:
+        search = self._searched().mask_all
+        for batch in _batches(texts):
+            for number, changed in search(batch, announcement).items():
+                yield batch[number], changed
 
     def text_or_pass(self, text: str) -> str:
         """Return a text masked, or as it is when the mask only names fields."""
@@ -254,15 +247,6 @@ class BodyRules:
                 "the mask only names fields, which a body of this type has not; name entities to search it"
             )
         return self._texts
-
-
-_Search = Callable[[Sequence[str]], Mapping[int, MaskedText]]
-
-
-def _changed(texts: Iterable[str], mask: _Search) -> Iterator[tuple[str, MaskedText]]:
-    for batch in _batches(texts):
-        for number, changed in mask(batch).items():
-            yield batch[number], changed
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
