@@ -72,8 +72,7 @@ class TextMasker:
     def mask_all(self, texts: Sequence[str], announcement: str = "") -> dict[int, MaskedText]:
         """Return what `mask` returns for those of `texts`, by position, in which something was replaced.
 
-        All are searched at once: many short ones are cheap. Each is searched as if `announcement` stood before
-        it.
+        All are searched at once, each as if `announcement` stood before it: many short ones are cheap.
         """
         skip = 0
         if announcement:
