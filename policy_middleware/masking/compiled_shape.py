@@ -16,8 +16,11 @@ _BEGIN_APART: Final = r"(?:\b|_)"
 _END_APART: Final = r"(?:\b|_)"
 _UNDERSCORE: Final = ord("_")
 _EVERY_BYTE: Final = frozenset(range(256))
-# A parenthesis or a plus begins the next group: telephone numbers have them in front.
-_GROUP: Final = re.compile(rb"[0-9A-Za-z\x80-\xfd\xff]*[^0-9A-Za-z\x80-\xfd\xff(+]*").match
+# A parenthesis or a plus begins the next group: telephone numbers have them in front. So does an underscore,
+# which stands before what is `apart`.
+_GROUP: Final = re.compile(
+    rb"[0-9A-Za-z\x80-\xfd\xff]*(?:[^0-9A-Za-z\x80-\xfd\xff(+]*[^0-9A-Za-z\x80-\xfd\xff(+_])?"
+).match
 
 
 class Progress:

@@ -146,3 +146,11 @@ def test_a_word_that_announces_does_not_do_so_within_a_match_that_was_not_announ
     for text in ("xcabq1234 ", "ab xcabq1234 ", "xc ab q1234 "):
         stream = masker.stream()
         assert "".join(map(stream.feed, text)) + stream.close() == masker.mask(text).text
+
+
+def test_an_account_number_behind_an_underscore_is_found_also_where_a_likeness_ends() -> None:
+    text = "NO9386011117947AB12DE_NO9386011117947"
+    stream = TextMasker({"IBAN_CODE": Replace()}).stream()
+
+    assert "".join(map(stream.feed, text)) + stream.close() == "NO9386011117947AB12DE_<IBAN_CODE>"
+    assert TextMasker({"IBAN_CODE": Replace()}).mask(text).findings == {"IBAN_CODE": 1}
