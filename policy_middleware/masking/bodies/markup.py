@@ -36,7 +36,8 @@ _ENCODING: Final = re.compile(r"""\bencoding\s*=\s*["']([^"']*)""")
 _REFERENCE: Final = re.compile(r"&(?!#)([^\s;&<]{1,64});")
 _RESYNC_PIECES: Final = 8
 _RESYNC_CHARACTERS: Final = 2048
-"""How far on the next piece is looked for that stayed as it was."""
+_RESYNC_LEAST: Final = 3
+"""How far on the next piece is looked for that stayed as it was, and how long it has to be to be known."""
 
 _Span = tuple[int, int, bool]
 """Where a piece of text begins and ends; in markup references count, and what is written there is escaped."""
@@ -217,8 +218,10 @@ def _next_alike(masked: str, at: int, shown: Sequence[str], number: int) -> tupl
     """Return which piece behind `number` is found again, and where; the end when none is near."""
     for following in range(number + 1, min(number + 1 + _RESYNC_PIECES, len(shown))):
         piece = shown[following]
-        place = masked.find(piece, at + 1, at + _RESYNC_CHARACTERS) if piece else -1
-        if place >= 0 and (len(piece) > 1 or following > number + 1):
+        if len(piece) < _RESYNC_LEAST:
+            continue
+        place = masked.find(piece, at + 1, at + _RESYNC_CHARACTERS)
+        if place >= 0:
             return following, place
     return len(shown), len(masked)
 

@@ -44,7 +44,7 @@ def _without_tags(text: str) -> str:
 def _between(tag: re.Match[str]) -> str:
     name, follows = tag[1], tag["open"]
     if follows is not None:
-        return SIMPLE_TAG.sub("", follows)
+        return SIMPLE_TAG.sub("", f"<{follows}")
     return "\n" if name is not None and breaks_line(name) else ""
 
 

@@ -14,25 +14,26 @@ _ATTRIBUTES: Final = rf"(?:[ \t\n\f\r/]++|[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_VA
 _RAW: Final = "iframe|noembed|noframes|script|style|textarea|title|xmp"
 """HTML elements whose content is text up to their end tag, whatever it looks like."""
 
-_COMMENT: Final = r"<!--(?:-?>|(?P<comment>.*?)(?:--!?>|\Z))"
-_CDATA: Final = r"<!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)"
+_COMMENT: Final = r"!--(?:-?>|(?P<comment>.*?)(?:--!?>|\Z))"
+_CDATA: Final = r"!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)"
 
 HTML_TAG: Final = re.compile(
-    rf"<(?P<raw>{_RAW})(?=[ \t\n\f\r/>])(?P<raw_attributes>{_ATTRIBUTES})>"
+    # What a million of `<` are asked first is whether anything begins there at all.
+    rf"<(?=[A-Za-z!?/])(?:(?P<raw>{_RAW})(?=[ \t\n\f\r/>])(?P<raw_attributes>{_ATTRIBUTES})>"
     rf"(?P<content>(?:[^<]++|<(?!/(?P=raw)[ \t\n\f\r/>]))*+)(?=<)"
-    rf"|<(?P<unclosed>{_RAW})(?=[ \t\n\f\r/>])"
-    rf"|<(?P<name>/?[A-Za-z][^ \t\n\f\r/>]*+)(?P<attributes>{_ATTRIBUTES})>"
+    rf"|(?P<unclosed>{_RAW})(?=[ \t\n\f\r/>])"
+    rf"|(?P<name>/?[A-Za-z][^ \t\n\f\r/>]*+)(?P<attributes>{_ATTRIBUTES})>"
     rf"|{_COMMENT}|{_CDATA}"
-    r"|<(?P<declaration>[!?][^>]*+)>|</(?:[^A-Za-z>][^>]*+)?+>"
-    r"|<(?P<open>[A-Za-z!?/])",
+    r"|(?P<declaration>[!?][^>]*+)>|/(?:[^A-Za-z>][^>]*+)?+>"
+    r"|(?P<open>))",
     re.DOTALL | re.IGNORECASE | re.ASCII,
 )
 """One tag, comment or declaration of HTML; `open` and `unclosed` have no end, whatever follows."""
 
 ANY_TAG: Final = re.compile(
-    rf"<(/?[A-Za-z][^ \t\n\f\r/>]*+)({_ATTRIBUTES})>"
-    r"|<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+>|</(?:[^A-Za-z>][^>]*+)?+>"
-    r"|(?P<open><[A-Za-z!?/].*)",
+    rf"<(?=[A-Za-z!?/])(?:(/?[A-Za-z][^ \t\n\f\r/>]*+)({_ATTRIBUTES})>"
+    r"|!--(?:-?>|.*?(?:--!?>|\Z))|[!?][^>]*+>|/(?:[^A-Za-z>][^>]*+)?+>"
+    r"|(?P<open>.+))",
     re.DOTALL | re.ASCII,
 )
 """What vanishes where a text is read as HTML after all; `open` is all that follows a tag without end."""
@@ -41,11 +42,12 @@ SIMPLE_TAG: Final = re.compile(r"<[A-Za-z!?/][^<>]*+>")
 """What vanishes of that."""
 
 XML_TAG: Final = re.compile(
-    rf"<(?P<name>/?[A-Za-z_:\x80-\U0010ffff][^ \t\n\f\r/>]*+)(?P<attributes>{_ATTRIBUTES})>"
+    rf"<(?=[A-Za-z_:!?/\x80-\U0010ffff])(?:"
+    rf"(?P<name>/?[A-Za-z_:\x80-\U0010ffff][^ \t\n\f\r/>]*+)(?P<attributes>{_ATTRIBUTES})>"
     rf"|{_COMMENT}|{_CDATA}"
-    r"|<\?(?P<instruction>.*?)\?>"
-    r"|<(?P<declaration>![^>\"'\[]*+(?:\"[^\"]*+\"[^>\"'\[]*+|'[^']*+'[^>\"'\[]*+)*+[\[>])"
-    r"|<(?P<open>[A-Za-z_:!?/\x80-\U0010ffff])",
+    r"|\?(?P<instruction>.*?)\?>"
+    r"|(?P<declaration>![^>\"'\[]*+(?:\"[^\"]*+\"[^>\"'\[]*+|'[^']*+'[^>\"'\[]*+)*+[\[>])"
+    r"|(?P<open>))",
     re.DOTALL,
 )
 """The same of XML."""

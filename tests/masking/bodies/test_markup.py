@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -277,12 +276,9 @@ def test_an_address_is_found_with_any_markup_between_its_letters(between, data):
 )
 @pytest.mark.parametrize("before", ["", "<!--", "<script>", "<a b='", "<p "])
 @pytest.mark.parametrize("content_type", ["text/html", "application/xml"])
-def test_hostile_markup_is_read_in_linear_time(unit, before, content_type):
-    def seconds(size):
-        body = before + unit * (size // len(unit))
-        started = time.thread_time()
-        with contextlib.suppress(MaskError):
-            masked(body, content_type)
-        return time.thread_time() - started
-
-    assert seconds(100_000) < 1.0
+@pytest.mark.timeout(60)
+def test_hostile_markup_comes_to_an_end(unit, before, content_type):
+    # A reader that is quadratic takes minutes for as much.
+    body = before + unit * (300_000 // len(unit))
+    with contextlib.suppress(MaskError):
+        masked(body, content_type)
