@@ -34,6 +34,8 @@ class Progress:
 
 
 class CompiledShape:
+    """One shape, ready to be searched in views; shared by texts and threads."""
+
     __slots__ = (
         "_begins_apart",
         "_ends_apart",
@@ -57,6 +59,10 @@ class CompiledShape:
     def __init__(
         self, recognizer: int, shape: Shape, alphabet: Alphabet, placeholders: re.Pattern[bytes]
     ) -> None:
+        """Compile `shape` of the recogniser with the number `recognizer`.
+
+        Raises ValueError for a pattern that cannot be compiled, or whose matches have no upper bound.
+        """
         head = expression(_whole_pattern(shape), alphabet.byte)
         if not 0 < head.shortest <= head.longest <= LONGEST_MATCH:
             raise ValueError(_width_told(head.shortest))
