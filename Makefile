@@ -56,6 +56,7 @@ bench: $(READY) ## print the figures, side by side in one run
 	$(BIN)/python -m benchmarks.masking_streams
 	$(BIN)/python -m benchmarks.detection
 	$(BIN)/python -m benchmarks.masking
+	$(BIN)/python -m benchmarks.masking_json
 	$(BIN)/python -m benchmarks.masking_hostile
 
 clean: ## remove the environment and every cache
