@@ -88,7 +88,7 @@ class Announcements:
             key_start, key_end = _token_at(data, span[0])
             start, end = _token_at(data, span[1] - 1)
             at = key_end
-            if _COLON.fullmatch(view.source, view.end(key_end), view.start(start)) is None:
+            if not _is_value_of(view, key_end, start):
                 continue
             key = data[key_start:key_end]
             words = announcements.get(key)
@@ -105,6 +105,14 @@ class Announcements:
             for shape in self._shapes
             if any(word.startswith(shape.names) for word in words)
         )
+
+
+def _is_value_of(view: JsonView, key_end: int, start: int) -> bool:
+    """Return whether the text that begins at `start` is the value of the key that ends at `key_end`."""
+    # Characters without width, which the view has not, may end the key and begin its value.
+    behind = view.apart.find("\0", view.end(key_end))
+    before = view.apart.rfind("\0", behind, view.start(start)) + 1
+    return _COLON.fullmatch(view.source, behind, before) is not None
 
 
 def _token_at(data: bytes, offset: int) -> tuple[int, int]:

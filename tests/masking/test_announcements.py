@@ -29,6 +29,7 @@ def found_in(source: str) -> list[str]:
         '{"x": {"ssn": "n 536904399"}}',
         r'{"\u0073sn": "536904399"}',
         '{"ssn": "536904399", "phone": "none"}',
+        '{"ssn\u200b": "\u200b536904399"}',
     ],
 )
 def test_a_name_before_the_colon_announces_its_value(source):
