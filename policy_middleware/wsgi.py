@@ -285,8 +285,9 @@ class Collected:
         """Yield the chunks of an application; an error of its own goes on once it is recorded."""
         try:
             yield from chunks
-        except Exception as error:  # noqa: BLE001 -- it goes on
-            self.refused(error)
+        except Exception:
+            self._step.refuse(MaskError(_RAISED), self._step.mask.report())
+            raise
 
     def following(self, chunk: bytes) -> bytes:
         """Return what may leave after a further chunk of a stream; raises BrokenOff."""

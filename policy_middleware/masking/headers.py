@@ -8,7 +8,6 @@ from typing import Final, Protocol
 from urllib.parse import unquote
 
 from policy_middleware.masking.bodies.rules import BodyRules, Tally
-from policy_middleware.masking.codecs import codings_of
 from policy_middleware.model.errors import MaskError
 from policy_middleware.responses import MASKED_HEADER
 
@@ -122,12 +121,6 @@ class HeaderMasker(Protocol):
 
     def mask_header(self, name: str, value: str) -> MaskedHeader:
         """Return a value as it may leave; raises MaskError."""
-
-
-def check_identity(headers: Iterable[Header]) -> None:
-    """Raise MaskError when a Content-Encoding other than `identity` hides the body."""
-    if codings_of(values_of(headers, "content-encoding")):
-        raise MaskError("the body is compressed or encoded (Content-Encoding) and cannot be masked")
 
 
 def check_deliverable(headers: Iterable[Header]) -> None:

@@ -129,11 +129,6 @@ class Masker:
         return _compiled(spec, tenant_key)
 
     @property
-    def finds_text(self) -> bool:
-        """True when text is searched, not only fields looked up."""
-        return self._texts is not None
-
-    @property
     def named_headers(self) -> Set[str]:
         """The lower-case names of the headers that the mask names."""
         return self._headers.keys()

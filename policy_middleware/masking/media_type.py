@@ -59,8 +59,6 @@ _SUFFIXES: Final[Mapping[str, Kind]] = {
     "cbor": Kind.CBOR,
 }
 _WITHOUT_CHARSET: Final = frozenset({Kind.MSGPACK, Kind.CBOR})
-STREAMED: Final = frozenset({Kind.EVENTS, Kind.NDJSON, Kind.TEXT})
-"""Kinds that can be masked while they arrive."""
 
 
 @dataclass(frozen=True, slots=True)
