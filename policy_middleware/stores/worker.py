@@ -32,8 +32,10 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._work.clear()
+        while True:
+            self._work.clear()  # before it is looked at: an order to stop that comes later sets it again
+            if self._stopping.is_set():
+                return
             try:
                 self._work.wait(self._step())
             except StoreUnavailable:
