@@ -50,6 +50,12 @@ class Records:
         """Return the events of a kind."""
         return [record for record in self._all() if record["event"] == kind]
 
+    def taken(self) -> list[Mapping[str, Any]]:
+        """Return every record since the last time, and forget them."""
+        records = self._all()
+        self._written.clear()
+        return records
+
     def _all(self) -> list[Mapping[str, Any]]:
         self.enforcer.decision_log.flush()
         return list(self._written)

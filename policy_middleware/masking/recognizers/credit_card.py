@@ -49,12 +49,17 @@ _RANGES: Final = (
     ("56", "58", _MAESTRO),
     ("60", "69", _MAESTRO),
 )
-_LENGTHS: Final[tuple[frozenset[int], ...]] = tuple(
-    frozenset().union(
-        *(lengths for low, high, lengths in _RANGES if low <= f"{prefix:04}"[: len(low)] <= high)
-    )
-    for prefix in range(10_000)
-)
+
+
+def _lengths_by_prefix() -> tuple[frozenset[int], ...]:
+    lengths_of: list[frozenset[int]] = [frozenset()] * 10_000
+    for low, high, lengths in _RANGES:
+        for prefix in range(int(low.ljust(4, "0")), int(high.ljust(4, "9")) + 1):
+            lengths_of[prefix] |= lengths
+    return tuple(lengths_of)
+
+
+_LENGTHS: Final = _lengths_by_prefix()
 """The lengths of card numbers by their first four digits."""
 
 
