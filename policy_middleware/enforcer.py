@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import secrets
 import time
 import weakref
@@ -51,6 +50,7 @@ from policy_middleware.model.documents import RawDocument
 from policy_middleware.model.effect import Effect
 from policy_middleware.model.errors import LogUnavailable, NoUsablePolicy, StoreUnavailable
 from policy_middleware.notices import open_webhook
+from policy_middleware.process_life import close_at_exit, reset_in_children
 from policy_middleware.settings import EnforcerSettings
 from policy_middleware.stores.freshness import STORE_AWAY, Unready
 from policy_middleware.stores.opening import open_store
@@ -464,10 +464,10 @@ def living_enforcers() -> list[PolicyEnforcer]:
     return list(_living)
 
 
-def _renew_decision_ids() -> None:
+def _renew_decision_ids(enforcer: PolicyEnforcer) -> None:
     """Keep a forked child from repeating its parent's ids."""
-    for enforcer in _living:
-        enforcer._new_decision_id = _decision_ids()
+    enforcer._new_decision_id = _decision_ids()
 
 
-os.register_at_fork(after_in_child=_renew_decision_ids)
+reset_in_children(_living, _renew_decision_ids)
+close_at_exit(_living, PolicyEnforcer.close)

@@ -12,19 +12,21 @@ from examples.demo.stage import Stage, policyctl
 INTEGRITY_BROKEN: Final = 7
 """The exit code of `policyctl log verify` for a log that is not as it was written."""
 
+EFFECTS: Final = frozenset({"allow", "mask", "require_approval", "deny"})
+
 
 def play(stage: Stage, copy: Path) -> None:
     """Sum the log up, prove it, and find one flipped bit in a `copy` of it."""
     transcript = stage.transcript
     transcript.quote(_beginning(stage.operate("log", "stats", "--top", "4").stdout))
     told = json.loads(policyctl(stage.server.url, "log", "stats", "-o", "json").stdout)
-    complete = (
-        told["effects"].keys() >= {"allow", "mask", "require_approval", "deny"}
-        and told["approvals"].get("approved", 0) >= 2 * len(stage.services)
-        and not told["lost"]
+    effects, approved, lost = told["effects"], told["approvals"].get("approved", 0), told["lost"]
+    transcript.expect(
+        "the log knows every effect and every approval",
+        effects.keys() >= EFFECTS and approved >= 2 * len(stage.services) and not lost,
+        f"{told['decisions']} decisions by {told['writers']} writers: {', '.join(effects)}; "
+        f"{approved} approvals; {lost or 'none'} lost",
     )
-    decided = f"{told['decisions']} decisions by {told['writers']} writers, none lost"
-    transcript.expect("the log knows every effect and every approval", complete, decided)
 
     proof = stage.operate("log", "verify")
     transcript.expect("the log is proved", proof.returncode == 0, _verdict(proof))

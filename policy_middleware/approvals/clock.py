@@ -15,7 +15,7 @@ from typing import Final
 
 from policy_middleware.approvals.events import ApprovalEvent
 from policy_middleware.model.errors import StoreUnavailable
-from policy_middleware.process_life import follow_process
+from policy_middleware.process_life import reset_in_children
 
 SHORTEST_PAUSE: Final = 0.05
 PAUSE_AFTER_FAILURE: Final = 5.0
@@ -93,4 +93,4 @@ class ApprovalClock:
 
 
 _living: Final[weakref.WeakSet[ApprovalClock]] = weakref.WeakSet()
-follow_process(_living, reset=ApprovalClock._reset)
+reset_in_children(_living, ApprovalClock._reset)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from policy_middleware.approvals.task import ApprovalTask, Verification
-from policy_middleware.process_life import follow_process
+from policy_middleware.process_life import close_at_exit, reset_in_children
 
 CAPACITY: Final = 10_000
 """Events that may wait for slow listeners; what comes beyond is counted and reported."""
@@ -160,4 +160,5 @@ class ApprovalEvents:
 
 
 _living: Final[weakref.WeakSet[ApprovalEvents]] = weakref.WeakSet()
-follow_process(_living, reset=ApprovalEvents._reset, close=ApprovalEvents.close)
+reset_in_children(_living, ApprovalEvents._reset)
+close_at_exit(_living, ApprovalEvents.close)

@@ -23,7 +23,7 @@ from policy_middleware.decision_log.trace import TraceContext
 from policy_middleware.decision_log.writer import Writer
 from policy_middleware.model.context import RequestContext
 from policy_middleware.model.decision import PolicyDecision
-from policy_middleware.process_life import follow_process
+from policy_middleware.process_life import close_at_exit, reset_in_children
 from policy_middleware.stores import overriding
 from policy_middleware.stores.freshness import Freshness
 
@@ -278,4 +278,5 @@ class DecisionLog:
 
 
 _logs: Final[WeakSet[DecisionLog]] = WeakSet()
-follow_process(_logs, reset=DecisionLog._reset, close=DecisionLog.close)
+reset_in_children(_logs, DecisionLog._reset)
+close_at_exit(_logs, DecisionLog.close)

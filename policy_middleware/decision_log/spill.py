@@ -124,6 +124,8 @@ class Spill:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     continue  # its process lives
+                if _is_deleted(descriptor):
+                    continue  # its process emptied it a moment ago
                 yield path, _read(path)
                 path.unlink(missing_ok=True)
             finally:
@@ -135,8 +137,12 @@ class Spill:
         if self._descriptor is not None:
             self.close()  # the parent's
         directory = self._made_directory()
-        descriptor, name = tempfile.mkstemp(".jsonl", f"{self._store}-{os.getpid()}-", directory)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while True:
+            descriptor, name = tempfile.mkstemp(".jsonl", f"{self._store}-{os.getpid()}-", directory)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_deleted(descriptor):
+                break
+            os.close(descriptor)  # another process adopted it before we had the lock
         os.set_inheritable(descriptor, False)
         self._descriptor, self._path, self._pid = descriptor, Path(name), os.getpid()
         return descriptor
@@ -155,6 +161,10 @@ class Spill:
                 f"decision_log_spill: {str(directory)!r} is not this user's alone; name another directory"
             )
         return directory
+
+
+def _is_deleted(descriptor: int) -> bool:
+    return not os.fstat(descriptor).st_nlink
 
 
 def _read(path: Path) -> Iterator[SpilledRecord]:

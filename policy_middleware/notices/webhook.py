@@ -20,7 +20,7 @@ from policy_middleware.approvals import ApprovalEvent
 from policy_middleware.model.errors import MissingExtra, SettingsError
 from policy_middleware.notices.message import message_of, written
 from policy_middleware.notices.sending import Attempt, post
-from policy_middleware.process_life import follow_process
+from policy_middleware.process_life import close_at_exit, reset_in_children
 
 log: Final = logging.getLogger("policy_middleware")
 
@@ -186,4 +186,5 @@ def _checked_secret(secret: str) -> bytes:
 
 
 _living: Final[weakref.WeakSet[Webhook]] = weakref.WeakSet()
-follow_process(_living, reset=Webhook._reset, close=Webhook.close)
+reset_in_children(_living, Webhook._reset)
+close_at_exit(_living, Webhook.close)

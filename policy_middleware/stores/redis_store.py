@@ -179,6 +179,6 @@ class RedisStore:
         self.client.connection_pool = new_pool(self._url, self._before_connect)
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the idle connections; one that another thread waits at is closed with the thread's work."""
         self.client.close()
-        self.client.connection_pool.disconnect()
+        self.client.connection_pool.disconnect(inuse_connections=False)

@@ -24,6 +24,7 @@ from policy_middleware.evaluation.policy_set import PolicySet
 from policy_middleware.model.documents import DEFAULT_MAX_DOCUMENT_BYTES, RawDocument
 from policy_middleware.model.errors import ContextError, StoreUnavailable
 from policy_middleware.model.vocabulary import is_tenant_id
+from policy_middleware.process_life import close_at_exit
 from policy_middleware.stores import overriding
 from policy_middleware.stores.admission import Admit, admit_all
 from policy_middleware.stores.follower import Follower
@@ -260,6 +261,7 @@ class Snapshots:
             )
             watch = self.store.watch(follower)
             self._finalizer = weakref.finalize(self, _shut_down, watch, workers, paperwork, self.store)
+            self._finalizer.atexit = False  # closed in its turn then, see below
             self._watch = watch
 
     def withdraw(self) -> None:
@@ -274,8 +276,9 @@ class Snapshots:
                 return
             self._closed = True
             self._watch = None
-            if self._finalizer is not None:
-                self._finalizer()
+            if self._finalizer is not None and (held := self._finalizer.detach()):
+                _, shut_down, arguments, _ = held  # called here: at exit a finalizer does nothing any more
+                shut_down(*arguments)
             else:
                 self.store.close()
             self._follower.stop_serving()
@@ -329,3 +332,4 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(
     before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
 )
+close_at_exit(_living, Snapshots.close)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,6 +198,47 @@ def test_records_of_another_store_are_left_alone(server: Server, tmp_path: Path)
     _append(log, 0, 1)
     log.close()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_adopted_before_its_process_has_the_lock_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, other, found = tempfile.mkstemp, Spill(tmp_path, "x"), []
+
+    def made_and_adopted(suffix: str, prefix: str, directory: Path) -> tuple[int, str]:
+        made = make(suffix, prefix, directory)
+        if not found:
+            found.extend(path for path, _ in other.adopt())
+        return made
+
+    monkeypatch.setattr("policy_middleware.decision_log.spill.tempfile.mkstemp", made_and_adopted)
+    spill = Spill(tmp_path, "x")
+    spill.add(_one())
+    assert len(found) == 1
+    assert len(list(spill.records())) == 1
+
+
+def test_a_file_that_its_process_empties_meanwhile_keeps_no_other_from_being_adopted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living, ended = sorted((Spill(tmp_path, "x"), Spill(tmp_path, "x")), key=_file_name_of)
+    ended.close()
+    lock = fcntl.flock
+
+    def emptied_and_locked(descriptor: int, operation: int) -> None:
+        living.clear()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr("policy_middleware.decision_log.spill.fcntl.flock", emptied_and_locked)
+    assert [len(list(records)) for _, records in Spill(tmp_path, "x").adopt()] == [1]
+
+
+def _file_name_of(spill: Spill) -> str:
+    """Have a spill keep one record; return the name of its file, in whose order files are adopted."""
+    before = set(spill.directory.iterdir())
+    spill.add(_one())
+    [made] = set(spill.directory.iterdir()) - before
+    return made.name
 
 
 def _append(log: DecisionLog, first: int, last: int) -> None:

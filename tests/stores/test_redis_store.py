@@ -33,6 +33,17 @@ def test_the_layout_is_what_a_plain_client_sees(new_server: Callable[..., Server
         }
 
 
+def test_who_waits_for_an_answer_gets_it_though_the_store_is_closed(
+    redis_store: RedisStore, clean_redis: RedisPlace
+) -> None:
+    pool = redis_store.client.connection_pool
+    connection = pool.get_connection()
+    connection.send_command("PING")
+    redis_store.close()
+    assert connection.read_response() == b"PONG"
+    pool.release(connection)
+
+
 def test_a_bare_set_is_in_the_history_before_it_is_overwritten(
     redis_store: RedisStore, clean_redis: RedisPlace
 ) -> None:
