@@ -41,6 +41,8 @@ def pid():
 GUNICORN = """
 from prometheus_client import multiprocess
 
+graceful_timeout = 5  # a worker that is asked to end while it is being started does not hear it
+
 def child_exit(server, worker):
     multiprocess.mark_process_dead(worker.pid)
 """
