@@ -137,7 +137,9 @@ class Masker:
         """Return what bodies and streams ask while one response is masked, with a tally of its own."""
         return BodyRules(self._json_rules, self._texts, self._columns, has_fields=bool(self.spec.fields))
 
-    def mask(self, body: bytes, content_type: str, headers: Iterable[tuple[str, str]] = ()) -> MaskedBody:
+    def mask(
+        self, body: bytes, content_type: str, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+    ) -> MaskedBody:
         """Return `body` masked; what is not masked stays byte for byte, a clean body is handed back.
 
         A body that is compressed, as a Content-Encoding of `headers` says, is decoded and stays so. Raises
@@ -147,7 +149,8 @@ class Masker:
         changes nothing, except dates under `date_shift`.
         """
         if headers:
-            codings = codings_of(value for name, value in headers if name.lower() == "content-encoding")
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
+            codings = codings_of(value for name, value in pairs if name.lower() == "content-encoding")
             body = decode(body, codings, limit=LONGEST_DECODED)
         if _is_json_in_utf8(content_type):
             return self.mask_json(body)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from policy_middleware.masking.codecs import codings_of, decode
 from policy_middleware.model.errors import MaskError
+from tests.masking.cutting import EMAIL, TEXTS_ONLY
 
 LIMIT = 1_000_000
 
@@ -96,3 +97,9 @@ def test_codings_are_undone_from_the_last_to_the_first():
 def test_codings_that_nobody_can_undo_are_refused(codings):
     with pytest.raises(MaskError):
         decode(b"", codings, limit=LIMIT)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, [("content-encoding", "gzip")]])
+def test_a_body_is_masked_as_its_headers_say(headers):
+    masked = TEXTS_ONLY.mask(gzip.compress(f'{{"a":"{EMAIL}"}}'.encode()), "application/json", headers)
+    assert masked.body == b'{"a":"<EMAIL_ADDRESS>"}'

@@ -1,16 +1,23 @@
 """MessagePack and CBOR, masked by way of the JSON that they stand for.
 
 What JSON has no word for (bytes, extensions, tags, dates) takes part as a placeholder and comes out as it
-went in, unless a field rule names its place. Bytes that are text are searched; other bytes cannot be.
+went in, unless a field rule names its place. Bytes that are text are searched; other bytes cannot be. Fields
+do not reach into a tag, so members in one are refused unless a field rule names the place of the tag.
 """
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import fractions
+import io
+import ipaddress
 import json
 import math
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from operator import is_
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from policy_middleware.masking.bodies.rules import BodyRules
@@ -23,6 +30,30 @@ _ALWAYS_FINE: Final = 64 * 1024
 _LONGEST_NUMBER: Final = 14_000
 """Bits of a number, about the 4300 digits that Python spells out."""
 
+_ORDINARY: Final = 1 << 64
+_NO_TEXT: Final = "the body holds bytes that are no text, which cannot be searched"
+
+_LEAVES: Final = (
+    str,
+    bytes,
+    bool,
+    int,
+    float,
+    complex,
+    type(None),
+    datetime.date,
+    decimal.Decimal,
+    fractions.Fraction,
+    uuid.UUID,
+    ipaddress.IPv4Address,
+    ipaddress.IPv6Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Network,
+)
+_PLAIN_KINDS: Final = frozenset({"CBORSimpleValue", "undefined_type", "UndefinedType", "Timestamp"})
+"""Kinds of the two libraries whose spelling shows all that they hold."""
+
+_NUMBERS: Final = frozenset({int, float})
 Codec = tuple[Callable[[bytes], object], Callable[[object], bytes]]
 
 
@@ -51,6 +82,7 @@ def _masked(
     text = json.dumps(translation.to_json(document), ensure_ascii=False)
     translation.mask_texts()
     masked = rules.json(text)
+    translation.check_reached(masked)
     if masked == text and not translation.changed:
         return body
     return dumps(translation.from_json(json.loads(masked)))
@@ -58,6 +90,13 @@ def _masked(
 
 class _Nothing:
     """Stands for a body that could not be read."""
+
+
+class _Placeholder(str):
+    """Stands in JSON for a value that it has no word for; no text of the body is one, however it looks."""
+
+
+_JSON_KINDS: Final = frozenset({str, int, float, bool, type(None), list, dict, _Placeholder})
 
 
 class _Translation:
@@ -71,36 +110,70 @@ class _Translation:
         self._texts: list[tuple[int, str, Callable[[str], object]]] = []
         """Texts among what is kept: where, and what is made of them once they are masked."""
         self._spellings: set[str] = set()
+        self._unreached: list[str] = []
+        """Placeholders of what holds members that no path leads to."""
         self._of_bytes: dict[object, str] = {}
         self._occurring: Counter[str] = Counter()
         """How often the placeholder of bytes occurs."""
         self.changed = False
 
-    def to_json(self, node: Any, depth: int = 0) -> object:
-        """Return what `node` is in JSON."""
-        kind = type(node)
-        if kind is str:
-            self._count(1 + len(node))
-            return self._placeholder_of(node, str) if node.startswith(_MARK) else node
-        self._count(1)
-        if kind is list or kind is tuple:
-            if not node:
-                return node
-            if depth >= _MAX_DEPTH:
+    def to_json(self, document: object) -> object:
+        """Return what a document is in JSON; its lists and maps are changed for that."""
+        root = [document]
+        for depth, (lists, maps) in enumerate(_levels(root)):
+            if depth > _MAX_DEPTH:
                 raise MaskError(f"the body is nested deeper than {_MAX_DEPTH} levels")
-            items = [self.to_json(item, depth + 1) for item in node]
-            # A million small lists, held twice, are what the garbage collector takes longest for.
-            return node if all(map(is_, items, node)) else items
-        if kind is dict:
-            if depth >= _MAX_DEPTH:
-                raise MaskError(f"the body is nested deeper than {_MAX_DEPTH} levels")
-            members = {self._key(key): self.to_json(value, depth + 1) for key, value in node.items()}
-            if len(members) != len(node):
-                raise MaskError("the body has two keys that read the same")
-            return members
-        if kind is int and node.bit_length() > _LONGEST_NUMBER:
-            raise MaskError("the body holds a number of too many digits to be searched")
-        if kind is int or kind is bool or node is None or (kind is float and math.isfinite(node)):
+            self._count(sum(map(len, lists)) + sum(map(len, maps)))
+            self._name_members(maps)
+            if not self._are_plain(_values(lists, maps)):
+                self._replace(lists, maps)
+        return root[0]
+
+    def _name_members(self, maps: Sequence[dict[Any, Any]]) -> None:
+        """Have every member of these maps named by a text."""
+        names = [*chain.from_iterable(maps)]
+        if set(map(type, names)) <= {str, _Placeholder} and not self._has_marks(names):
+            return
+        for members in maps:
+            named = [(name if _is_plain(name) else self._key(name), value) for name, value in members.items()]
+            members.clear()
+            members.update(named)
+
+    def _are_plain(self, nodes: Sequence[Any]) -> bool:
+        """True when nodes are in JSON what they are."""
+        kinds = set(map(type, nodes))
+        marked = str in kinds and self._has_marks([node for node in nodes if type(node) is str])
+        if marked or not kinds <= _JSON_KINDS:
+            return False
+        return all(_is_plain(node) for node in nodes if type(node) in _NUMBERS) if kinds & _NUMBERS else True
+
+    def _has_marks(self, texts: Sequence[str]) -> bool:
+        """Count the characters of texts; True when one may look like a placeholder."""
+        self._count(sum(map(len, texts)))
+        return _MARK in "".join(texts)
+
+    def _replace(self, lists: Iterable[list[Any]], maps: Iterable[dict[Any, Any]]) -> None:
+        """Put placeholders into lists and maps where they hold what JSON has no word for."""
+        for items in lists:
+            for index, item in enumerate(items):
+                if not _is_plain(item):
+                    items[index] = self._plain(item)
+        for members in maps:
+            for name, value in members.items():
+                if not _is_plain(value):
+                    members[name] = self._plain(value)
+
+    def _plain(self, node: Any) -> object:
+        """Return what is in JSON in the place of a node that is not plain."""
+        if isinstance(node, str):
+            return self._placeholder_of(node, str)
+        if isinstance(node, Mapping):
+            return dict(node)
+        if type(node) is tuple:
+            return list(node)
+        if isinstance(node, int):
+            if node.bit_length() > _LONGEST_NUMBER:
+                raise MaskError("the body holds a number of too many digits to be searched")
             return node
         return self._other(node)
 
@@ -119,13 +192,24 @@ class _Translation:
                 self._kept[number] = made_of(masked[text])
                 self.changed = True
 
-    def from_json(self, node: object) -> object:
-        """Return what a JSON value was, with what has been masked in it."""
-        if isinstance(node, dict):
-            return {self._kept_for(key): self.from_json(value) for key, value in node.items()}
-        if isinstance(node, list):
-            return [self.from_json(item) for item in node]
-        return self._kept_for(node)
+    def check_reached(self, masked: str) -> None:
+        """Raise MaskError when members that no field leads to are left in the masked JSON text."""
+        if self._rules.has_fields and any(f'"{placeholder}"' in masked for placeholder in self._unreached):
+            raise MaskError(
+                "the body holds members where no field reaches: in a tag, a set or a key, or named by bytes"
+            )
+
+    def from_json(self, document: object) -> object:
+        """Return what a JSON document was, with what has been masked in it; it is changed for that."""
+        root = [document]
+        for lists, maps in _levels(root) if self._kept else ():
+            for items in lists:
+                items[:] = map(self._kept_for, items)
+            for members in maps:
+                held = [(self._kept_for(name), self._kept_for(value)) for name, value in members.items()]
+                members.clear()
+                members.update(held)
+        return root[0]
 
     def _count(self, size: int) -> None:
         """Raise MaskError for what has more in it than the body has bytes: references to one part of it.
@@ -146,25 +230,40 @@ class _Translation:
                 known = self._of_bytes[node] = self._placeholder_of_bytes(node, data)
             self._occurring[known] += 1
             return known
-        if not isinstance(node, float):
-            self._count_within(node)
-            self._spellings.add(_spelled(node))
-        return self._placeholder(node)
+        return self._placeholder(node) if isinstance(node, float) else self._closed(node)
 
-    def _count_within(self, node: object) -> None:
-        waiting = list(_parts(node))
+    def _closed(self, node: object) -> str:
+        """Return the placeholder of what can be searched and not be changed."""
+        waiting, holds_members = [node], False
         while waiting:
             part = waiting.pop()
             self._count(1 + len(part) if isinstance(part, (str, bytes)) else 1)
-            waiting += _parts(part)
+            if isinstance(part, Mapping):
+                holds_members = True
+                waiting += [*part.keys(), *part.values()]
+                # A name may announce what would not be recognised without it.
+                self._spellings.update(
+                    f"{_spelled(name)}: {_spelled(value)}"
+                    for name, value in part.items()
+                    if isinstance(name, _LEAVES) and isinstance(value, _LEAVES)
+                )
+            elif isinstance(part, (list, tuple, set, frozenset)):
+                holds_members = True
+                waiting += part
+            elif type(part).__name__ == "CBORTag":
+                waiting.append(part.value)  # type: ignore[attr-defined]  # what the tag stands before
+            elif self._rules.has_texts:
+                self._spellings.add(_spelled(part))
+        placeholder = self._placeholder(node)
+        if holds_members:
+            self._unreached.append(placeholder)
+        return placeholder
 
     def _key(self, key: object) -> str:
-        self._count(1 + len(key) if isinstance(key, (str, bytes)) else 1)
-        if isinstance(key, str) and not key.startswith(_MARK):
-            return key
-        self._count_within(key)
-        self._spellings.add(_spelled(key))
-        return self._placeholder(key)
+        placeholder = self._closed(key)
+        if isinstance(key, bytes):
+            self._unreached.append(placeholder)
+        return placeholder
 
     def _placeholder_of_bytes(self, node: object, data: bytes) -> str:
         """Return the placeholder of bytes, or of the extension of MessagePack that they are the data of."""
@@ -175,7 +274,7 @@ class _Translation:
         except UnicodeDecodeError:
             text = ""
         if not text:
-            raise MaskError("the body holds bytes that are no text, which cannot be searched")
+            raise MaskError(_NO_TEXT)
         code = getattr(node, "code", None)
         if code is None:
             return self._placeholder_of(text, str.encode)
@@ -187,7 +286,7 @@ class _Translation:
 
     def _placeholder(self, value: object) -> str:
         self._kept.append(value)
-        return f"{_MARK}{len(self._kept) - 1}"
+        return _Placeholder(f"{_MARK}{len(self._kept) - 1}")
 
     def _kept_for(self, node: object) -> object:
         if isinstance(node, str) and node.startswith(_MARK) and node[1:].isdecimal():
@@ -195,20 +294,50 @@ class _Translation:
         return node
 
 
-def _parts(node: object) -> Iterable[object]:
-    """Return what is in a value that is no leaf of JSON: members of a set, what a tag stands before."""
-    if isinstance(node, Mapping):
-        return [*node.keys(), *node.values()]
-    if isinstance(node, (list, tuple, set, frozenset)):
-        return node
-    value = getattr(node, "value", None)
-    return () if value is None else (value,)
+def _levels(root: list[Any]) -> Iterator[tuple[list[list[Any]], list[dict[Any, Any]]]]:
+    """Yield the lists and maps of each level, outermost first; to be changed before the next is asked for.
+
+    A million small lists take seconds where each is a call, or a copy.
+    """
+    lists: list[list[Any]] = [root]
+    maps: list[dict[Any, Any]] = []
+    while lists or maps:
+        yield lists, maps
+        nodes = _values(lists, maps)
+        lists = [node for node in nodes if type(node) is list and node]
+        maps = [node for node in nodes if type(node) is dict and node]
+
+
+def _values(lists: Iterable[list[Any]], maps: Iterable[dict[Any, Any]]) -> list[Any]:
+    return [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, maps))]
+
+
+def _is_plain(node: Any) -> bool:
+    """True when a node is in JSON what it is."""
+    kind = type(node)
+    if kind is str:
+        return not str.startswith(node, _MARK)
+    if kind is int:
+        return -_ORDINARY < int(node) < _ORDINARY
+    if kind is float:
+        return math.isfinite(node)
+    return kind in _JSON_KINDS
 
 
 def _spelled(node: object) -> str:
-    """Return what is searched in place of a value that is no text."""
+    """Return what is searched in place of a value that is no text; raises MaskError for what hides."""
+    if isinstance(node, str):
+        return node
+    if isinstance(node, bytes):
+        try:
+            return node.decode()
+        except UnicodeDecodeError:
+            pass
+        raise MaskError(_NO_TEXT)
+    if not isinstance(node, _LEAVES) and type(node).__name__ not in _PLAIN_KINDS:
+        raise MaskError(f"the body holds a value of the kind {type(node).__name__}, which cannot be searched")
     try:
-        return str(node) if isinstance(node, str) else repr(node)
+        return str(node)
     except ValueError:
         pass
     raise MaskError("the body holds a number of too many digits to be searched")
@@ -238,8 +367,12 @@ def _cbor() -> Codec:
         raise _missing("CBOR", "cbor2") from None
 
     def loads(body: bytes) -> object:
-        loaded: object = cbor2.loads(body)
-        return loaded
+        # What a decoder drops would leave unseen with a body in which nothing is found.
+        stream = io.BytesIO(body)
+        document: object = cbor2.CBORDecoder(stream, allow_duplicate_keys=False).decode()
+        if stream.tell() != len(body):
+            raise MaskError("the body goes on after the value that it holds")
+        return document
 
     def dumps(node: object) -> bytes:
         packed: bytes = cbor2.dumps(node)

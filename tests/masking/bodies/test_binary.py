@@ -86,6 +86,72 @@ def test_a_value_where_nothing_can_be_written_is_refused(document):
     assert "john" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xa2" + cbor2.dumps("a") + cbor2.dumps(EMAIL) + cbor2.dumps("a") + cbor2.dumps("x"),
+        b"\xbf" + cbor2.dumps("a") + cbor2.dumps(EMAIL) + cbor2.dumps("a") + cbor2.dumps("x") + b"\xff",
+        b"\xa2\x01" + cbor2.dumps(EMAIL) + b"\xf5" + cbor2.dumps("x"),
+        cbor2.dumps({"a": 1}) + cbor2.dumps(EMAIL),
+        cbor2.dumps({"a": 1}) + b"\x78\x40" + EMAIL.encode(),
+        b"\xd8\x23" + cbor2.dumps("x" * 200 + " " + EMAIL),
+        b"\xd8\x24" + cbor2.dumps(f"From: {EMAIL}\n\nx"),
+        cbor2.dumps(cbor2.CBORTag(4711, EMAIL.replace("@", "\u200b@"))),
+        cbor2.dumps(cbor2.CBORTag(4711, {"a": [EMAIL.replace("@", "\uff20").encode()]})),
+        cbor2.dumps(cbor2.CBORTag(4711, {"ssn": 219099999})),
+        cbor2.dumps(cbor2.CBORTag(4711, b"\xff\xfe")),
+    ],
+    ids=[
+        "a name twice",
+        "a name twice in a map without a length",
+        "a number and a truth as one name",
+        "another item",
+        "half an item",
+        "long expression",
+        "mail",
+        "unseen character",
+        "another at sign",
+        "announced by its name",
+        "bytes that are no text",
+    ],
+)
+def test_what_a_decoder_drops_or_a_tag_hides_is_refused(body):
+    masker = Masker.from_spec({"entities": {"EMAIL_ADDRESS": "replace", "US_SSN": "replace"}})
+    with pytest.raises(MaskError) as caught:
+        masker.mask(body, "application/cbor")
+    assert "john" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a": cbor2.CBORTag(4711, {"ssn": "x"})},
+        {"a": cbor2.CBORTag(4711, [cbor2.CBORTag(4712, [{"b": {"ssn": "x"}}])])},
+        {b"ssn": "x"},
+        {(("ssn", "x"),): 1},
+    ],
+)
+def test_members_where_no_field_reaches_are_refused(document):
+    by_name = Masker.from_spec({"fields": {"**.ssn": "redact"}})
+    with pytest.raises(MaskError, match="no field reaches"):
+        masked(document, masker=by_name)
+    body = cbor2.dumps(document)
+    assert TEXTS_ONLY.mask(body, "application/cbor").body == body
+
+
+def test_a_field_may_name_the_place_of_a_tag_with_members():
+    by_place = Masker.from_spec({"fields": {"a": "redact"}})
+    assert masked({"a": cbor2.CBORTag(4711, {"ssn": "x"})}, masker=by_place) == {"a": "[REDACTED]"}
+
+
+def test_what_says_of_itself_that_it_is_cbor_is_masked_like_any_other():
+    masker = Masker.from_spec({"fields": {"**.ssn": "redact"}})
+    body = b"\xd9\xd9\xf7" + cbor2.dumps({"a": [{"ssn": "x"}, {}, [], 1.5]})
+    assert cbor2.loads(masker.mask(body, "application/cbor").body) == {
+        "a": [{"ssn": "[REDACTED]"}, {}, [], 1.5]
+    }
+
+
 def test_every_value_is_counted_once():
     masker = Masker.from_spec({"fields": {"**.ssn": "redact"}, "entities": {"EMAIL_ADDRESS": "replace"}})
     body = msgpack.packb([{"ssn": 1, "a": EMAIL.encode()}, {"ssn": b"x", "a": EMAIL.encode()}])
