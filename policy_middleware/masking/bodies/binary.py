@@ -50,7 +50,7 @@ _LEAVES: Final = (
     ipaddress.IPv4Network,
     ipaddress.IPv6Network,
 )
-_PLAIN_KINDS: Final = frozenset({"CBORSimpleValue", "undefined_type", "UndefinedType", "Timestamp"})
+_PLAIN_KINDS: Final = frozenset({"CBORSimpleValue", "UndefinedType", "Timestamp"})
 """Kinds of the two libraries whose spelling shows all that they hold."""
 
 _NUMBERS: Final = frozenset({int, float})
@@ -241,12 +241,12 @@ class _Translation:
             if isinstance(part, Mapping):
                 holds_members = True
                 waiting += [*part.keys(), *part.values()]
-                # A name may announce what would not be recognised without it.
-                self._spellings.update(
-                    f"{_spelled(name)}: {_spelled(value)}"
-                    for name, value in part.items()
-                    if isinstance(name, _LEAVES) and isinstance(value, _LEAVES)
-                )
+                if self._rules.has_texts:  # a name may announce what would not be recognised without it
+                    self._spellings.update(
+                        f"{_spelled(name)}: {_spelled(value)}"
+                        for name, value in part.items()
+                        if isinstance(name, _LEAVES) and isinstance(value, _LEAVES)
+                    )
             elif isinstance(part, (list, tuple, set, frozenset)):
                 holds_members = True
                 waiting += part
@@ -318,7 +318,8 @@ def _is_plain(node: Any) -> bool:
     if kind is str:
         return not str.startswith(node, _MARK)
     if kind is int:
-        return -_ORDINARY < int(node) < _ORDINARY
+        ordinary: bool = -_ORDINARY < node < _ORDINARY
+        return ordinary
     if kind is float:
         return math.isfinite(node)
     return kind in _JSON_KINDS

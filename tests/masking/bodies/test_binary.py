@@ -139,6 +139,12 @@ def test_members_where_no_field_reaches_are_refused(document):
     assert TEXTS_ONLY.mask(body, "application/cbor").body == body
 
 
+def test_bytes_in_a_tag_need_be_no_text_where_nothing_is_searched():
+    by_name = Masker.from_spec({"fields": {"ssn": "redact"}})
+    document = {"ssn": "x", "key": cbor2.CBORTag(4711, b"\xff")}
+    assert masked(document, masker=by_name) == document | {"ssn": "[REDACTED]"}
+
+
 def test_a_field_may_name_the_place_of_a_tag_with_members():
     by_place = Masker.from_spec({"fields": {"a": "redact"}})
     assert masked({"a": cbor2.CBORTag(4711, {"ssn": "x"})}, masker=by_place) == {"a": "[REDACTED]"}
