@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,7 +14,9 @@ LINES = st.from_regex(r"[A-Za-z0-9äß ]{0,20}\S", fullmatch=True).filter(str.is
 SCALARS = st.one_of(TEXT, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(-1e6, 1e6))
 NUMBERS = st.integers(-1000, 1000)
 NAMES = ["tenant", "action", "resource.rows", "resource.owner", "context.x-1", "http.path", *ALIASES]
-MOMENTS = st.datetimes().map(lambda moment: moment.strftime("2026-%m-%dT%H:%M:%SZ"))
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(
+    lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+)
 REFERENCES = st.sampled_from(NAMES).map(lambda name: {"ref": name})
 LISTS = st.lists(SCALARS, min_size=1, max_size=3)
 
