@@ -14,6 +14,7 @@ import io
 import ipaddress
 import json
 import math
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -54,7 +55,11 @@ _PLAIN_KINDS: Final = frozenset({"CBORSimpleValue", "UndefinedType", "Timestamp"
 """Kinds of the two libraries whose spelling shows all that they hold."""
 
 _NUMBERS: Final = frozenset({int, float})
-Codec = tuple[Callable[[bytes], object], Callable[[object], bytes]]
+_REFERENCE: Final = re.compile(rb"(?:\xd8|\xd9\x00|\xda\x00{3}|\xdb\x00{7})[\x19\x1d]")
+"""How CBOR refers to an earlier text or value: the tags 25 and 29, in their four lengths."""
+
+Codec = tuple[Callable[[bytes], tuple[object, bool]], Callable[[object], bytes]]
+"""Decodes a body, and tells whether its members have texts for names and nothing is in it twice; encodes."""
 
 
 def mask_msgpack(body: bytes, rules: BodyRules) -> bytes:
@@ -68,16 +73,23 @@ def mask_cbor(body: bytes, rules: BodyRules) -> bytes:
 
 
 def _masked(
-    body: bytes, rules: BodyRules, loads: Callable[[bytes], object], dumps: Callable[[object], bytes]
+    body: bytes,
+    rules: BodyRules,
+    loads: Callable[[bytes], tuple[object, bool]],
+    dumps: Callable[[object], bytes],
 ) -> bytes:
     try:
-        document = loads(body)
+        document, regular = loads(body)
     except (MaskError, SettingsError):
         raise
     except Exception:  # noqa: BLE001 -- whatever a decoder raises may carry pieces of the body along
         document = _Nothing
     if document is _Nothing:
         raise MaskError("the body is not what its Content-Type says")
+    text = _json_text(document) if regular else None
+    if text is not None:
+        masked = rules.json(text)
+        return body if masked == text else dumps(json.loads(masked))
     translation = _Translation(rules, len(body))
     text = json.dumps(translation.to_json(document), ensure_ascii=False)
     translation.mask_texts()
@@ -86,6 +98,15 @@ def _masked(
     if masked == text and not translation.changed:
         return body
     return dumps(translation.from_json(json.loads(masked)))
+
+
+def _json_text(document: object) -> str | None:
+    """Return the JSON text of a document that is nothing but JSON, as most are; None for others."""
+    try:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, check_circular=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return None if _MARK in text else text
 
 
 class _Nothing:
@@ -238,7 +259,15 @@ class _Translation:
         while waiting:
             part = waiting.pop()
             self._count(1 + len(part) if isinstance(part, (str, bytes)) else 1)
-            if isinstance(part, Mapping):
+            if isinstance(part, (list, tuple, set, frozenset)):
+                holds_members = True
+                waiting += part
+            elif type(part).__name__ == "CBORTag":
+                waiting.append(part.value)  # type: ignore[attr-defined]  # what the tag stands before
+            elif isinstance(part, _LEAVES) or not isinstance(part, Mapping):
+                if self._rules.has_texts:
+                    self._spellings.add(_spelled(part))
+            else:
                 holds_members = True
                 waiting += [*part.keys(), *part.values()]
                 if self._rules.has_texts:  # a name may announce what would not be recognised without it
@@ -247,13 +276,6 @@ class _Translation:
                         for name, value in part.items()
                         if isinstance(name, _LEAVES) and isinstance(value, _LEAVES)
                     )
-            elif isinstance(part, (list, tuple, set, frozenset)):
-                holds_members = True
-                waiting += part
-            elif type(part).__name__ == "CBORTag":
-                waiting.append(part.value)  # type: ignore[attr-defined]  # what the tag stands before
-            elif self._rules.has_texts:
-                self._spellings.add(_spelled(part))
         placeholder = self._placeholder(node)
         if holds_members:
             self._unreached.append(placeholder)
@@ -350,9 +372,26 @@ def _msgpack() -> Codec:
     except ImportError:
         raise _missing("MessagePack", "msgpack") from None
 
-    def loads(body: bytes) -> object:
-        loaded: object = msgpack.unpackb(body, raw=False, strict_map_key=False, object_pairs_hook=_unique)
-        return loaded
+    def loads(body: bytes) -> tuple[object, bool]:
+        regular = True
+
+        def named(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+            nonlocal regular
+            members = dict(pairs)
+            if len(members) != len(pairs):
+                raise MaskError("the body names a member twice")
+            regular = regular and set(map(type, members)) <= {str}
+            return members
+
+        def extension(code: int, data: bytes) -> object:
+            nonlocal regular
+            regular = False  # it would pass for an array
+            return msgpack.ExtType(code, data)
+
+        loaded: object = msgpack.unpackb(
+            body, raw=False, strict_map_key=False, object_pairs_hook=named, ext_hook=extension
+        )
+        return loaded, regular
 
     def dumps(node: object) -> bytes:
         packed: bytes = msgpack.packb(node, use_bin_type=True)
@@ -367,26 +406,27 @@ def _cbor() -> Codec:
     except ImportError:
         raise _missing("CBOR", "cbor2") from None
 
-    def loads(body: bytes) -> object:
+    def loads(body: bytes) -> tuple[object, bool]:
+        regular = _REFERENCE.search(body) is None
+
+        def named(members: Mapping[Any, Any], _: bool) -> Mapping[Any, Any]:
+            nonlocal regular
+            regular = regular and set(map(type, members)) <= {str}
+            return members
+
         # What a decoder drops would leave unseen with a body in which nothing is found.
         stream = io.BytesIO(body)
-        document: object = cbor2.CBORDecoder(stream, allow_duplicate_keys=False).decode()
+        decoder = cbor2.CBORDecoder(stream, object_hook=named, allow_duplicate_keys=False)
+        document: object = decoder.decode()
         if stream.tell() != len(body):
             raise MaskError("the body goes on after the value that it holds")
-        return document
+        return document, regular
 
     def dumps(node: object) -> bytes:
         packed: bytes = cbor2.dumps(node)
         return packed
 
     return loads, dumps
-
-
-def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise MaskError("the body names a member twice")
-    return members
 
 
 def _missing(what: str, package: str) -> MaskError:
