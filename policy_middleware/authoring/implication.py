@@ -218,7 +218,8 @@ def _entailed(
         return True
     if any(not _counts_in(state, conclusion, wanted) for state in _samples(dimension, premise, given)):
         return False
-    found = _answers(dimension, premise | conclusion, premise, extra=1)
+    # A conclusion is refuted where one of its literals does not count.
+    found = _answers(dimension, premise | conclusion, premise, extra=max(map(_refuters, conclusion)))
     return found is not None and all(
         _counts(answers, conclusion, wanted, unknown=False)
         for answers in found
@@ -273,6 +274,11 @@ def _witnesses(literal: Literal) -> int:
     what = literal.asked
     several = isinstance(what, Asked) and what.leaf.operator is Operator.CONTAINS_ALL
     return len(what.flags) if several and isinstance(what, Asked) else 1
+
+
+def _refuters(literal: Literal) -> int:
+    """Return how many values it takes at most to show that a literal does not count."""
+    return 1 if literal.positive else _witnesses(literal)
 
 
 def _counts(answers: Answers, literals: Iterable[Literal], reading: Reading, *, unknown: bool) -> bool:

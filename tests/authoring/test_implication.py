@@ -106,6 +106,8 @@ def test_what_people_see_at_a_glance_is_proved(premise: Any, conclusion: Any) ->
         ({"action": {"prefix": "a"}}, {"action": {"matches": "^a"}}),  # true, but beyond what is proved
         ({"environment.ip": {"cidr": "10.0.0.0/8"}}, {"environment.ip": {"cidr": "10.1.0.0/16"}}),
         ({}, {"resource.rows": {"exists": True}}),
+        ({}, {"not": {"resource.tags": {"contains_all": ["a", "b"]}}}),
+        ({"resource.tags": "c"}, {"not": {"resource.tags": {"contains_all": ["a", "b"]}}}),
     ],
 )
 def test_what_does_not_follow_or_cannot_be_told_is_not_claimed(premise: Any, conclusion: Any) -> None:
