@@ -31,11 +31,12 @@ _PAST_THE_BODY: Final = frozenset(
         "eventlet.input",
         "gunicorn.socket",
         "werkzeug.socket",
+        "wsgi.early_hints",
         "wsgi.websocket",
     }
 )
-"""Where servers offer a file to be sent by its descriptor, or the socket itself, from which WebSockets of
-Flask-Sock and others are made: what leaves there never comes by the mask."""
+"""Where servers offer a file to be sent by its descriptor, headers to be sent ahead (103), or the socket
+itself, from which WebSockets of Flask-Sock and others are made: what leaves there never comes by the mask."""
 
 DECIDED: Final = "policy_middleware.decided"
 """Environ key: the enforcers that have decided on this request, each with its mode and what it decided on."""
