@@ -176,7 +176,7 @@ class EventStreamMask:
         """Yield events of our own, for what earlier events have held back."""
         end = self._reader.line_end
         for text, kind in messages:
-            lines = [f"event: {kind}"] if kind else []
+            lines = [self._masked_line("event", f"event: {kind}")] if kind else []
             yield "".join(f"{line}{end}" for line in [*lines, *_data_lines(text)]) + end
 
 

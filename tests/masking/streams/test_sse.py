@@ -123,6 +123,12 @@ def test_names_of_events_ids_and_unknown_fields_are_masked():
     assert out == b"event: <EMAIL_ADDRESS>\nid: <EMAIL_ADDRESS>\nx: <EMAIL_ADDRESS>\ndata: {}\n\n"
 
 
+def test_the_name_of_an_event_is_masked_in_what_leaves_after_it_as_well():
+    chunk = b'{"choices":[{"index":0,"delta":{"content":"ask jo"}}]}'
+    out = run(MASKER.stream(TYPE), [b"event: john@example.com\ndata: " + chunk + b"\n\n"])
+    assert out.count(b"event: <EMAIL_ADDRESS>\n") == out.count(b"event:") == 2
+
+
 def test_a_byte_order_mark_does_not_hide_the_first_line():
     assert b"john" not in run(MASKER.stream(TYPE), [b"\xef\xbb", b"\xbfdata: john@example.com\n\n"])
 
