@@ -138,7 +138,7 @@ class DeltaMask:
 
     def _end(self, key: Key) -> str:
         opened = self._open.pop(key)
-        if not self._reopens:
+        if not (self._reopens or opened.growing.reopens):
             self._closed.add(key)
         tail = opened.stream.close()
         self._rules.found(opened.stream)

@@ -3,10 +3,11 @@
 | format | recognised by | texts that grow |
 |---|---|---|
 | OpenAI chat completions | `choices` | every text of a delta, and the arguments of tool calls |
-| OpenAI responses, AI SDK | a `type` that ends with "delta" | `delta`, by item and part |
+| OpenAI responses, AI SDK | a `type` that ends with "delta" | `delta`, `inputTextDelta`, by item and part |
+| OpenAI assistants | an `object` that ends with "delta" | every text of the object `delta`, by id |
 | Anthropic messages | `type` of `content_block_*` | text, thinking and partial JSON, by block |
 | Cohere v2 | `type` of `content-*` and `tool-*` | every text of the object `delta`, by index |
-| Google Gemini | `candidates` | texts and thoughts, by candidate |
+| Google Gemini | `candidates` | texts, thoughts and partial arguments, by candidate |
 | Amazon Bedrock Converse | `contentBlockDelta`, or a bare `contentBlockIndex` | texts of `delta`, by block |
 | Ollama | `done`, true or false | `response`, `message.content`, `message.thinking` |
 """
@@ -30,12 +31,14 @@ class Growing:
     """A text of an event that continues the one with the same `key` in earlier events.
 
     `place` leads to it. `is_json`: it is a JSON text in fragments. `repeats`: it is complete in itself.
+    `reopens`: after its end another one of the same key may begin.
     """
 
     key: Key
     place: Place
     is_json: bool = False
     repeats: bool = False
+    reopens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ _LABELS: Final = frozenset(
     {"finish_reason", "id", "index", "name", "object", "role", "signature", "status", "type"}
 )
 """Members that name something and do not grow."""
+_REPETITIONS: Final = frozenset({"logprobs", "logprobsResult"})
+"""Members that say a text once more, token by token: no token alone shows what the text holds."""
+_REPETITIONS_OF_CHAT: Final = _REPETITIONS | {"prompt_token_ids", "token_ids"}
 
 _EVERYTHING: Final[Key] = ()
 _UNMASKABLE: Final = re.compile(r"audio\.delta$|partial_image$")
@@ -65,6 +71,8 @@ _STARTS: Final = frozenset({"content-start", "tool-call-start"})
 """Events that have the first piece of a text in an object `delta`."""
 _WHERE: Final = ("output_index", "item_id", "content_index", "summary_index", "id", "toolCallId", "index")
 """Members that tell the texts of one type apart."""
+_DELTAS: Final = ("delta", "textDelta", "inputTextDelta", "argsTextDelta")
+"""Members that an event may have its piece of a text in."""
 
 
 def update_of(document: object) -> Update | None:
@@ -74,11 +82,29 @@ def update_of(document: object) -> Update | None:
     """
     if not isinstance(document, dict):
         return None
+    names = _REPETITIONS_OF_CHAT if "choices" in document else _REPETITIONS
+    repeats = _without_repetitions(document, names)
     for read in _READERS:
         update = read(document)
         if update is not None:
             return update
-    return None
+    return Update() if repeats else None
+
+
+def _without_repetitions(node: object, names: frozenset[str]) -> bool:
+    """Empty the members of these names, wherever they are; return whether there were any."""
+    if not isinstance(node, (dict, list)):
+        return False
+    found = False
+    if isinstance(node, dict):
+        for name in names.intersection(node):
+            if node[name]:
+                found = True
+                # Clients expect that the member is there.
+                node[name] = [] if isinstance(node[name], list) else None
+    for value in node.values() if isinstance(node, dict) else node:
+        found |= _without_repetitions(value, names)
+    return found
 
 
 def leftover(document: Node, growing: Growing, tail: str) -> Node:
@@ -105,7 +131,7 @@ def leftover(document: Node, growing: Growing, tail: str) -> Node:
     return event
 
 
-_KEPT: Final = ("index", "type", "contentBlockIndex", "thought")
+_KEPT: Final = ("index", "type", "contentBlockIndex", "jsonPath", "thought")
 """Members that say where a text belongs."""
 
 
@@ -133,8 +159,6 @@ def _chat(document: Node) -> Update | None:
             continue
         key: Key = ("choices", _hashable(choice.get("index", 0)))
         delta = choice.get("delta")
-        if choice.get("logprobs") is not None:
-            choice["logprobs"] = None
         if isinstance(choice.get("text"), str):
             growing.append(Growing((*key, "text"), ("choices", number, "text")))
         if isinstance(delta, dict):
@@ -167,7 +191,7 @@ def _of_delta(node: Node, key: Key, place: Place, json_text: str = "arguments") 
                     yield from _of_delta(part, key_of_part, (*there, number), json_text)
 
 
-_PARTS: Final = frozenset({"content", "reasoning_details", "tool_calls", "toolResult"})
+_PARTS: Final = frozenset({"content", "reasoning_details", "thinking", "tool_calls", "toolResult"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +229,9 @@ def _typed(document: Node, kind: str) -> Update | None:
     if told.is_unmaskable:
         return Update(unmaskable="sound or pictures")
     key: Key = ("typed", told.name, *[_hashable(document.get(member)) for member in _WHERE])
-    if told.is_delta and isinstance(document.get("delta"), str):
-        if document.get("logprobs"):
-            document["logprobs"] = []
-        return Update((Growing(key, ("delta",), is_json=told.is_json),))
+    grown = [name for name in _DELTAS if isinstance(document.get(name), str)] if told.is_delta else ()
+    if grown:
+        return Update(tuple(Growing((*key, name), (name,), is_json=told.is_json) for name in grown))
     delta = document.get("delta")
     if (told.is_delta or kind in _STARTS) and isinstance(delta, dict):
         document.pop("logprobs", None)
@@ -217,8 +240,6 @@ def _typed(document: Node, kind: str) -> Update | None:
     if kind in _LAST_EVENTS:
         return Update(repeated, (_EVERYTHING,))
     if told.is_ending:
-        if document.get("logprobs"):
-            document["logprobs"] = []
         return Update(repeated, (key,))
     return Update(repeated) if repeated else None
 
@@ -311,12 +332,28 @@ def _gemini(document: Node) -> Update | None:
                 continue
             if "inlineData" in part:
                 return Update(unmaskable="sound or pictures")
+            place: Place = ("candidates", number, "content", "parts", position)
             if isinstance(part.get("text"), str):
-                place: Place = ("candidates", number, "content", "parts", position, "text")
-                growing.append(Growing((*key, part.get("thought") is True), place))
+                growing.append(Growing((*key, part.get("thought") is True), (*place, "text")))
+            for argument, goes_on in _partial_arguments(part, key, place):
+                growing.append(argument)
+                if not goes_on:
+                    ends.append(argument.key)
         if candidate.get("finishReason") is not None:
             ends.append(key)
     return Update(tuple(growing), tuple(ends)) if growing or ends else None
+
+
+def _partial_arguments(part: Node, key: Key, place: Place) -> Iterator[tuple[Growing, bool]]:
+    """Yield the pieces of a function call's arguments, and whether another one follows."""
+    call = part.get("functionCall")
+    arguments = call.get("partialArgs") if isinstance(call, dict) else None
+    for number, argument in enumerate(arguments if isinstance(arguments, list) else ()):
+        if isinstance(argument, dict) and isinstance(argument.get("stringValue"), str):
+            below = (*key, "partialArgs", _hashable(argument.get("jsonPath")))
+            there = (*place, "functionCall", "partialArgs", number, "stringValue")
+            # The next call may have an argument of the same name.
+            yield Growing(below, there, reopens=True), argument.get("willContinue") is True
 
 
 def _converse(document: Node) -> Update | None:
@@ -362,15 +399,33 @@ def _ollama(document: Node) -> Update | None:
             for name in ("content", "thinking")
             if isinstance(message.get(name), str)
         ]
+    if growing:
+        document.pop("context", None)  # the conversation, in the numbers of its tokens
     ends: tuple[Key, ...] = (_EVERYTHING,) if document["done"] else ()
     return Update(tuple(growing), ends) if growing else None
+
+
+_WHOLE_OBJECTS: Final = frozenset({"thread.message", "thread.run.step"})
+"""What the assistants repeat once all of it is there."""
+
+
+def _of_object(document: Node) -> Update | None:
+    """Read an event of the assistants, which says in `object` what it has."""
+    kind, delta = document.get("object"), document.get("delta")
+    if not isinstance(kind, str):
+        return None
+    key: Key = ("object", kind.removesuffix(".delta"), _hashable(document.get("id")))
+    if kind.endswith(".delta") and isinstance(delta, dict):
+        return Update(tuple(_of_delta(delta, key, ("delta",))))
+    is_whole = kind in _WHOLE_OBJECTS and document.get("status") == "completed"
+    return Update(ends=(key,)) if is_whole else None
 
 
 def _hashable(value: object) -> object:
     return value if isinstance(value, (str, int, float)) or value is None else repr(value)
 
 
-_READERS: Final = (_chat, _gemini, _converse, _of_type, _ollama, _converse_bare)
+_READERS: Final = (_chat, _gemini, _converse, _of_type, _ollama, _converse_bare, _of_object)
 MARKS: Final = (
     "choices",
     "candidates",
@@ -381,5 +436,6 @@ MARKS: Final = (
     "stopReason",
     "type",
     "done",
+    "object",
 )
 """Members that formats are told by: every event in which a text grows or ends has one of them."""

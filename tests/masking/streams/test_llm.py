@@ -335,6 +335,86 @@ def test_probabilities_of_other_makers_are_taken_out_too(document):
     assert b"ogprobs" not in out
 
 
+TOKENS = [{"token": "secretive", "bytes": [115], "top_logprobs": [{"token": "secretive"}]}]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"choices": [{"index": 0, "delta": {"content": None}, "logprobs": {"content": TOKENS}}]},
+        {"choices": [{"index": 0, "delta": {}, "token_ids": [115]}], "prompt_token_ids": [115]},
+        {"candidates": [{"index": 0, "logprobsResult": {"chosenCandidates": TOKENS}}]},
+        {"type": "response.content_part.done", "part": {"text": "ok", "logprobs": TOKENS}},
+        {"type": "response.completed", "response": {"output": [{"content": [{"logprobs": TOKENS}]}]}},
+        {"type": "conversation.item.input_audio_transcription.completed", "logprobs": TOKENS},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}, "logprobs": {"text": "secretive"}},
+        {"response": "ok", "done": False, "logprobs": TOKENS},
+        {"response": "ok", "done": True, "context": [115]},
+    ],
+)
+def test_tokens_are_taken_out_wherever_they_repeat_a_text(document):
+    out = run(MASKER.stream("text/event-stream"), [events([document])])
+    assert b"secretive" not in out
+    assert b"115" not in out
+
+
+def test_partial_arguments_of_gemini_are_texts_by_their_paths():
+    def event(*pieces, **more):
+        call = {"functionCall": {"partialArgs": list(pieces), **more}}
+        return {"candidates": [{"content": {"parts": [call]}}]}
+
+    def piece(path, value, **more):
+        return {"jsonPath": path, "stringValue": value, **more}
+
+    documents = [
+        event(piece("$.to", "jo", willContinue=True), piece("$.cc", "ann@exam", willContinue=True)),
+        event(piece("$.cc", "ple.org")),
+        event(piece("$.to", "hn@example.com")),
+        event(piece("$.to", "bob"), name="send"),
+    ]
+    shown = defaultdict(str)
+    for document in sent(run(MASKER.stream("text/event-stream"), [events(documents)])):
+        for part in document["candidates"][0]["content"]["parts"]:
+            for argument in part["functionCall"]["partialArgs"]:
+                shown[argument["jsonPath"]] += argument["stringValue"]
+    assert shown == {"$.to": "<EMAIL_ADDRESS>bob", "$.cc": "<EMAIL_ADDRESS>"}
+
+
+def test_messages_and_steps_of_the_assistants_are_understood():
+    def message(text):
+        delta = {"content": [{"index": 0, "type": "text", "text": {"value": text}}]}
+        return {"id": "m", "object": "thread.message.delta", "delta": delta}
+
+    def step(text):
+        call = {"index": 0, "type": "function", "function": {"arguments": text}}
+        delta = {"step_details": {"type": "tool_calls", "tool_calls": [call]}}
+        return {"id": "s", "object": "thread.run.step.delta", "delta": delta}
+
+    documents = [message("jo"), step('{"to":"ann@exam'), message("hn@example.com"), step('ple.org"}')]
+    documents.append({"id": "m", "object": "thread.message", "status": "completed"})
+    shown = defaultdict(str)
+    for event in sent(run(MASKER.stream("text/event-stream"), [events(documents)])):
+        delta = event.get("delta", {})
+        shown["text"] += "".join(part["text"]["value"] for part in delta.get("content", ()))
+        calls = delta.get("step_details", {}).get("tool_calls", ())
+        shown["call"] += "".join(call["function"]["arguments"] for call in calls)
+    assert shown == {"text": "<EMAIL_ADDRESS>", "call": '{"to":"<EMAIL_ADDRESS>"}'}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda part: {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": part},
+        lambda part: {"type": "text-delta", "textDelta": part},
+        lambda part: chat(0, {"content": [{"type": "thinking", "thinking": [{"text": part}]}]}),
+    ],
+)
+def test_pieces_of_a_text_are_found_under_every_name_that_they_have(write):
+    out = run(MASKER.stream("text/event-stream"), [events(map(write, ["jo", "hn@exam", "ple.com", ""]))])
+    assert b"EMAIL_ADDRESS" in out
+    assert not any(piece in out for piece in (b'"jo', b"hn@", b"ple.com"))
+
+
 def test_the_paths_of_field_rules_are_told_of_every_event_and_line():
     documents = [{**chat(0, {"content": "so"}), "user": {"ssn": "1"}} for _ in range(3)]
     documents.append({"ssn": "2", "note": "no text grows here"})
