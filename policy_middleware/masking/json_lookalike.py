@@ -19,6 +19,12 @@ def begins_like_json(text: str) -> bool:
     return _BEGINS.match(text) is not None
 
 
+def begins_like_strict_json(text: str) -> bool:
+    """Return whether a strict reader of JSON may take `text` for an object or array."""
+    beginning = _BEGINS.match(text)
+    return beginning is not None and not beginning[0].endswith("'")
+
+
 def may_begin_like_json(text: str) -> bool:
     """Return whether `text`, which goes on, is too short to tell."""
     return _UNDECIDED.fullmatch(text) is not None

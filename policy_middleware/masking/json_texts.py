@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from policy_middleware.masking.found import Found, regions
 from policy_middleware.masking.json_body import check_strict
-from policy_middleware.masking.json_view import JsonView
+from policy_middleware.masking.json_view import JsonView, escapes_deeper
 from policy_middleware.masking.quick_json import orjson
 
 if TYPE_CHECKING:
@@ -26,8 +26,17 @@ _NUMBER: Final = "0"
 def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
     """Return valid JSON with everything masked that `texts` finds in strings, keys and spellings of numbers.
 
-    A number that holds something becomes 0; in strings only the values that were found change.
+    A number that holds something becomes 0; in strings only the values that were found change. A string may
+    be JSON itself, so what its escapes hide is masked as well.
     """
+    masked, findings = _searched(text, texts, is_deep=False)
+    if escapes_deeper(masked):
+        masked, more = _searched(masked, texts, is_deep=True)
+        findings.update(more)
+    return masked, findings
+
+
+def _searched(text: str, texts: TextMasker, *, is_deep: bool) -> tuple[str, Counter[str]]:
     scanner = texts.scanner
     likely: Sequence[int] | None = None
     if "\\" not in text and text.isascii():
@@ -35,7 +44,7 @@ def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
         likely = scanner.present(text.encode())
         if not likely:
             return text, Counter()
-    view = JsonView(text, scanner.alphabet)
+    view = JsonView(text, scanner.alphabet, is_deep=is_deep)
     found = scanner.scan_json(view, likely)
     if not found:
         return text, Counter()
@@ -79,6 +88,8 @@ def _rewritten(view: JsonView, texts: TextMasker, found: Sequence[Found]) -> tup
                 plain.add(written)
             else:
                 written = _escaped(written, source[token_start:token_end])
+                if view.is_deep:
+                    written = encode_basestring_ascii(written)[1:-1]
         pieces += (source[done:start], written)
         done = end
     pieces.append(source[done:])

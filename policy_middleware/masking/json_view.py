@@ -23,19 +23,27 @@ _CONSTANTS: Final = ("true", "false", "null")
 _ANY_ESCAPE: Final = re.compile(r"\\.")
 _HIDDEN: Final = "__"
 """Two characters that are no quotes."""
-_ESCAPE: Final = re.compile(
-    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))"
+_HIGH, _LOW, _ANY = "u([dD][89abAB][0-9a-fA-F]{2})", "u([dD][c-fC-F][0-9a-fA-F]{2})", "u([0-9a-fA-F]{4})"
+_ESCAPE: Final = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|{_ANY}|(.))")
+_DEEPER: Final = r"(?<!\\)(?:\\\\)++"
+"""How JSON that is a string of JSON spells the backslash of an escape, however deep it is."""
+_ESCAPE_OR_DEEPER: Final = re.compile(
+    rf"{_DEEPER}(?:{_HIGH}(?:\\\\)++{_LOW}|{_ANY}|([bfnrt/]))|{_ESCAPE.pattern}"
 )
+_ESCAPES_DEEPER: Final = re.compile(rf"{_DEEPER}(?:{_ANY}|[bfnrt/])")
 _SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class JsonView:
     """The view of one JSON text, and where its offsets lie in the source."""
 
-    __slots__ = ("_escapes", "_growth", "apart", "source", "view")
+    __slots__ = ("_escape", "_escapes", "_growth", "apart", "is_deep", "source", "view")
 
-    def __init__(self, source: str, alphabet: Alphabet) -> None:
+    def __init__(self, source: str, alphabet: Alphabet, *, is_deep: bool = False) -> None:
+        """Take valid JSON; `is_deep`: its strings are seen as JSON too, without their escapes."""
         self.source = source
+        self.is_deep = is_deep
+        self._escape = _ESCAPE_OR_DEEPER if is_deep else _ESCAPE
         self._escapes: Sequence[int] = ()
         """Where the characters stand, in the text without escapes, that were written as escapes."""
         self._growth: Sequence[int] = ()
@@ -65,6 +73,8 @@ class JsonView:
         text = self.source[start:end]
         if "\\" not in text:
             return text
+        if self.is_deep:
+            return _ESCAPE_OR_DEEPER.sub(_character, text)
         decoded: str = json.loads(f'"{text}"')
         return decoded
 
@@ -80,7 +90,7 @@ class JsonView:
         escapes: list[int] = []
         growth = [0]
         done = length = 0
-        for escape in _ESCAPE.finditer(self.source):
+        for escape in self._escape.finditer(self.source):
             start, end = escape.span()
             pieces += (apart[done:start], _character(escape))
             length += start - done
@@ -91,6 +101,11 @@ class JsonView:
         pieces.append(apart[done:])
         self._escapes, self._growth = escapes, growth
         return "".join(pieces)
+
+
+def escapes_deeper(source: str) -> bool:
+    """Return whether some string of a JSON text has escapes that count once the string is read as JSON."""
+    return "\\\\" in source and _ESCAPES_DEEPER.search(source) is not None
 
 
 def _texts_apart(source: str) -> str:
@@ -104,7 +119,9 @@ def _texts_apart(source: str) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    high, low, single, short = escape.groups()
+    high, low, single, short = escape.groups()[:4]
+    if escape.lastindex is not None and escape.lastindex > 4:
+        high, low, single, short = escape.groups()[4:]
     if short is not None:
         return _SHORT_ESCAPES.get(short, short)
     if single is not None:

@@ -14,6 +14,7 @@ from policy_middleware.masking.headers import Header, HeaderMasker, masked_heade
 from policy_middleware.masking.json_lookalike import begins_like_json, holds_json
 from policy_middleware.masking.report import MaskReport
 from policy_middleware.masking.streams.llm import DeltaMask
+from policy_middleware.masking.streams.text import mask_with_json
 from policy_middleware.model.errors import MaskError
 
 _BINARY: Final = {"msgpack": mask_msgpack, "cbor": mask_cbor}
@@ -63,7 +64,7 @@ class MessageMask:
                 return [message.text for message in self._deltas.event(text)]
             if self._rules.has_fields and holds_json(text):
                 raise MaskError("the mask names fields, and a message has JSON behind other text")
-            return [self._rules.text(text) if text else text]
+            return [mask_with_json(text, self._rules) if text else text]
         raise self._failed()
 
     def binary(self, data: bytes) -> bytes:

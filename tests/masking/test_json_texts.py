@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -44,10 +45,35 @@ def masked(body: str) -> str:
         ),
         ('["4111 1111", "1111 1111"]', '["4111 1111", "1111 1111"]'),
         ('["x@", "example.com", 4111, 111111111111]', '["x@", "example.com", 4111, 111111111111]'),
+        # JSON in a string of JSON, and once more in a string of that.
+        (r'{"a": "{\"b\":\"to\\n4111111111111111\"}"}', r'{"a": "{\"b\":\"to\\n[REDACTED]\"}"}'),
+        (r'"{\"jo\\u0040example.com\":\"\\/\"}"', r'"{\"<EMAIL_ADDRESS>\":\"\\/\"}"'),
+        (r'"[\"[\\\"\\\\t536-90-4399\\\"]\"]"', r'"[\"[\\\"\\\\t[REDACTED]\\\"]\"]"'),
+        (
+            r'"\ud83d\ude00 \\ud83d\\ude00 jo\\u0040example.com"',
+            r'"\ud83d\ude00 \\ud83d\\ude00 <EMAIL_ADDRESS>"',
+        ),
+        (r'"C:\\new jo@example.com \\\n"', r'"C:\\new <EMAIL_ADDRESS> \\\n"'),
     ],
 )
 def test_what_is_recognised_is_masked_where_it_stands(body, expected):
     assert masked(body) == expected
+
+
+def test_what_is_written_into_json_in_a_string_is_spelt_as_that_asks():
+    quoting = Masker.from_spec({"entities": {"EMAIL_ADDRESS": {"operator": "replace", "text": 'an "é"'}}})
+    once = quoting.mask(
+        json.dumps(json.dumps({"to": "jo@a.io"})).replace("@", r"\\u0040").encode(), JSON
+    ).body
+    assert json.loads(json.loads(once)) == {"to": 'an "é"'}
+    assert quoting.mask(once, JSON).body == once
+
+
+def test_long_runs_of_backslashes_take_no_time():
+    body = json.dumps("\\" * 200_000 + "n4111111111111111 x").encode()
+    started = time.perf_counter()
+    assert b"4111" not in MASKER.mask(body, JSON).body
+    assert time.perf_counter() - started < 2
 
 
 def test_a_clean_body_is_handed_back():

@@ -12,6 +12,7 @@ from policy_middleware.masking.charsets import UTF8, decoded, encoded
 from policy_middleware.masking.json_lookalike import check_no_json
 from policy_middleware.masking.media_type import Kind, MediaType
 from policy_middleware.masking.streams import stream_mask
+from policy_middleware.masking.streams.text import mask_with_json
 from policy_middleware.model.errors import MaskError
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -62,5 +63,5 @@ def _masked_text(text: str, media: MediaType, rules: BodyRules, codec: str) -> s
         case Kind.TEXT:
             if rules.has_fields:
                 check_no_json(text)
-            return rules.text(text)
+            return mask_with_json(text, rules)
     raise MaskError("bodies of this Content-Type cannot be masked")

@@ -7,6 +7,7 @@ because comments keep connections alive.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class EventStreamMask:
             yield from self._queue.close()
             yield from self._sent(self._deltas.close())
             yield write(data)
-        elif data.lstrip()[:1] in ("{", "["):
+        elif data.lstrip()[:1] in ("{", "[") or _is_escaped(data):
             kind = next((value for name, value in reversed(fields) if name == "event"), "")
             *before, last = self._deltas.event(data, kind)
             for part in (*self._sent(before), write(last.text)):
@@ -178,6 +179,17 @@ class EventStreamMask:
         for text, kind in messages:
             lines = [self._masked_line("event", f"event: {kind}")] if kind else []
             yield "".join(f"{line}{end}" for line in [*lines, *_data_lines(text)]) + end
+
+
+def _is_escaped(data: str) -> bool:
+    """Return whether data is a string of JSON whose escapes may hide something."""
+    if "\\" not in data or data.lstrip()[:1] != '"':
+        return False
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _field(line: str) -> tuple[str, str]:

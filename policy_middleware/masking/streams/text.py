@@ -5,7 +5,13 @@ from __future__ import annotations
 import codecs
 
 from policy_middleware.masking.bodies.rules import BodyRules
-from policy_middleware.masking.json_lookalike import check_no_json, may_begin_like_json
+from policy_middleware.masking.json_lookalike import (
+    begins_like_strict_json,
+    check_no_json,
+    holds_json,
+    may_begin_like_json,
+)
+from policy_middleware.masking.streams.json_fragments import JsonFragments
 from policy_middleware.model.errors import MaskError
 
 _PIECE = 64 * 1024
@@ -15,14 +21,15 @@ _PIECE = 64 * 1024
 class PlainTextMask:
     """Masks UTF-8 text: `feed` returns what may leave by now, `close` the rest.
 
-    Each raises MaskError for what is not UTF-8; then nothing more may leave.
+    Each raises MaskError for what is not UTF-8; then nothing more may leave. Text that begins like JSON is
+    searched without the escapes of JSON.
     """
 
     def __init__(self, rules: BodyRules) -> None:
         self._rules = rules
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._stream = rules.text_stream()
-        self._beginning: str | None = "" if rules.has_fields else None
+        self._beginning: str | None = ""
         """What has come while it cannot be told whether it is JSON; None: it is not."""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -43,12 +50,15 @@ class PlainTextMask:
         if self._beginning is None:
             return text
         text = self._beginning + text
-        check_no_json(text)
+        if self._rules.has_fields:
+            check_no_json(text)
+        if begins_like_strict_json(text):
+            self._stream = JsonFragments(self._stream)
         if not may_begin_like_json(text):
             self._beginning = None
             return text
         if len(text) > _PIECE:
-            raise MaskError(f"a text under a mask that names fields begins with {_PIECE} blanks")
+            raise MaskError(f"a text begins with {_PIECE} blanks")
         self._beginning = text
         return ""
 
@@ -59,3 +69,15 @@ class PlainTextMask:
             pass
         # Raised out here because a UnicodeDecodeError in the context would carry the text along.
         raise MaskError("the text is not valid UTF-8")
+
+
+def mask_with_json(text: str, rules: BodyRules) -> str:
+    """Return a text masked that may hold JSON: what the escapes of JSON hide is masked as well."""
+    masked = rules.text(text)
+    if "\\" not in masked or not holds_json(masked):
+        return masked
+    stream = JsonFragments(rules.text_stream())
+    shown = [stream.feed(masked[start : start + _PIECE]) for start in range(0, len(masked), _PIECE)]
+    shown.append(stream.close())
+    rules.found(stream)
+    return "".join(shown) if stream.findings else masked

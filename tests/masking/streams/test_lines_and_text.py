@@ -110,3 +110,24 @@ def test_a_chunk_of_countless_lines_is_refused_before_it_has_taken_long(monkeypa
         FIELDS_ONLY.stream("application/x-ndjson").feed(b"{}\n" * 1000)
     with pytest.raises(MaskError, match="too long"):
         FIELDS_ONLY.stream("text/event-stream").feed(b"data: {}\n\n" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (r'{"t": "to\n4111111111111111"}', r'{"t": "to\n<CREDIT_CARD>"}'),
+        (r' [{"t":"john\u0040example.com"}]', ' [{"t":"<EMAIL_ADDRESS>"}]'),
+        (r"{'t': 'C:\temp'}", r"{'t': 'C:\temp'}"),
+    ],
+)
+def test_text_that_begins_like_json_is_read_as_json(body, shown):
+    assert TEXTS_ONLY.mask(body.encode(), "text/plain").body.decode() == shown
+    pieces = [body[start : start + 1].encode() for start in range(len(body))]
+    assert run(TEXTS_ONLY.stream("text/plain"), pieces).decode() == shown
+
+
+def test_json_behind_other_text_is_read_as_json_where_the_text_is_whole():
+    body = rb'WARN {"t": "john\u0040example.com"} C:'
+    assert TEXTS_ONLY.mask(body, "text/plain").body == b'WARN {"t": "<EMAIL_ADDRESS>"} C:'
+    clean = rb'WARN {"t": "\u00fc\n"} C:\new'
+    assert TEXTS_ONLY.mask(clean, "text/plain").body is clean

@@ -129,6 +129,13 @@ def test_the_name_of_an_event_is_masked_in_what_leaves_after_it_as_well():
     assert out.count(b"event: <EMAIL_ADDRESS>\n") == out.count(b"event:") == 2
 
 
+@pytest.mark.parametrize("hidden", [rb"john\u0040example.com", rb"to\n4111111111111111"])
+def test_the_escapes_of_a_string_of_json_hide_nothing(hidden):
+    out = run(MASKER.stream(TYPE), [b'data: "' + hidden + b'"\n\n'])
+    assert hidden not in out
+    assert out.startswith(b'data: "')
+
+
 def test_a_byte_order_mark_does_not_hide_the_first_line():
     assert b"john" not in run(MASKER.stream(TYPE), [b"\xef\xbb", b"\xbfdata: john@example.com\n\n"])
 
