@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from typing import Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from policy_middleware.masking.bodies.rules import BodyRules, Tally
 from policy_middleware.model.errors import MaskError
@@ -17,8 +19,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A token (RFC 9110 section 5.6.2); what else servers write as a name, clients read in many ways."""
 _BREAKS: Final = re.compile(r"[\r\n\0]")
 _CHARSET: Final = re.compile(r"(?:^|;)[ \t]*charset=\"?([A-Za-z0-9!#$%&'*+.^_`|~-]+)", re.IGNORECASE)
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([0-3][0-7]{2}))")
-"""How JSON, and the cookies of Python's frameworks, spell a character."""
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|([0-3][0-7]{2})|(.))")
+"""How JSON, the cookies of Python's frameworks and quoted strings spell a character."""
+_BLANKS: Final = frozenset("bfnrt")
+"""Escapes of JSON for what has no width, or is a space."""
 
 CACHE_CONTROL: Final = ("Cache-Control", "private, no-store")
 
@@ -40,9 +44,14 @@ _OF_THE_ORIGINAL: Final = frozenset(
         "trailer",
         "transfer-encoding",
         "unencoded-digest",
+        "x-accel-charset",
+        "x-amz-content-sha256",
+        "x-content-digest",
+        "x-goog-hash",
         MASKED_HEADER.lower(),
     }
 )
+_DIGESTS: Final = ("x-amz-checksum-", "x-checksum-")
 # What a cache obeys beside, or before, Cache-Control.
 _CACHING: Final = frozenset(
     {
@@ -58,7 +67,17 @@ _CACHING: Final = frozenset(
 _TARGETED_CACHE_CONTROL: Final = "-cache-control"  # CDN-Cache-Control and its kin win (RFC 9213)
 
 _DELIVERED_BY_PROXY: Final = frozenset(
-    {"x-accel-redirect", "x-lighttpd-send-file", "x-reproxy-url", "x-sendfile", "x-sendfile2"}
+    {
+        "x-accel-redirect",
+        "x-lighttpd-send-file",
+        "x-lighttpd-send-tempfile",
+        "x-litespeed-location",
+        "x-reproxy-file",
+        "x-reproxy-url",
+        "x-sendfile",
+        "x-sendfile-temporary",
+        "x-sendfile2",
+    }
 )
 """A proxy that reads one of these replaces the body by a file nobody masked."""
 
@@ -240,12 +259,17 @@ def _content_type(value: str, rules: BodyRules) -> str:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """Yield what a reader makes of escapes in a text: those of cookies and JSON, then percent-encoding."""
+    """Yield what a reader makes of a text: of encoded words, of escapes, then of percent-encoding."""
+    if "=?" in text:
+        text = _without_encoded_words(text)
+        yield text
     if "\\" in text:
         # JSON spells what is beyond 16 bits as two characters.
         pairs = _ESCAPE.sub(_character, text).encode("utf-16", "surrogatepass")
         text = _as_utf8(pairs.decode("utf-16", "replace"))
         yield text
+    if "+" in text:
+        yield unquote_plus(text)  # as forms spell a space
     for _ in range(_NESTED_ADDRESSES):
         if "%" not in text:
             return
@@ -253,7 +277,17 @@ def _readings(text: str) -> Iterator[str]:
         yield text
 
 
+def _without_encoded_words(text: str) -> str:
+    """Return a text as browsers read the name of a file in it (RFC 2047)."""
+    try:
+        return str(make_header(decode_header(text)))
+    except (MessageError, ValueError, LookupError):
+        return text
+
+
 def _character(escape: re.Match[str]) -> str:
+    if escape[3] is not None:
+        return " " if escape[3] in _BLANKS else escape[3]
     return chr(int(escape[1], 16) if escape[1] else int(escape[2], 8))
 
 
@@ -277,4 +311,9 @@ def _is_of_the_protocol(name: str) -> bool:
 
 
 def _is_stripped(name: str) -> bool:
-    return name in _OF_THE_ORIGINAL or name in _CACHING or name.endswith(_TARGETED_CACHE_CONTROL)
+    return (
+        name in _OF_THE_ORIGINAL
+        or name in _CACHING
+        or name.startswith(_DIGESTS)
+        or name.endswith(_TARGETED_CACHE_CONTROL)
+    )
