@@ -39,7 +39,7 @@ def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
 def _searched(text: str, texts: TextMasker, *, is_deep: bool) -> tuple[str, Counter[str]]:
     scanner = texts.scanner
     likely: Sequence[int] | None = None
-    if "\\" not in text and text.isascii():
+    if not is_deep and "\\" not in text and text.isascii():
         # Most bodies are clean, and the whole text shows it: what occurs in a string or number occurs in it.
         likely = scanner.present(text.encode())
         if not likely:

@@ -27,10 +27,12 @@ _HIGH, _LOW, _ANY = "u([dD][89abAB][0-9a-fA-F]{2})", "u([dD][c-fC-F][0-9a-fA-F]{
 _ESCAPE: Final = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|{_ANY}|(.))")
 _DEEPER: Final = r"(?<!\\)(?:\\\\)++"
 """How JSON that is a string of JSON spells the backslash of an escape, however deep it is."""
+_PERCENT: Final = "%(?:25)*+([2-7][0-9a-fA-F])"
+"""How an address spells a character of ASCII, and does once more where it is in another address."""
 _ESCAPE_OR_DEEPER: Final = re.compile(
-    rf"{_DEEPER}(?:{_HIGH}(?:\\\\)++{_LOW}|{_ANY}|([bfnrt/]))|{_ESCAPE.pattern}"
+    rf"{_PERCENT}|{_DEEPER}(?:{_HIGH}(?:\\\\)++{_LOW}|{_ANY}|([bfnrt/]))|{_ESCAPE.pattern}"
 )
-_ESCAPES_DEEPER: Final = re.compile(rf"{_DEEPER}(?:{_ANY}|[bfnrt/])")
+_ESCAPES_DEEPER: Final = re.compile(rf"{_PERCENT}|{_DEEPER}(?:{_ANY}|[bfnrt/])")
 _SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -40,7 +42,7 @@ class JsonView:
     __slots__ = ("_escape", "_escapes", "_growth", "apart", "is_deep", "source", "view")
 
     def __init__(self, source: str, alphabet: Alphabet, *, is_deep: bool = False) -> None:
-        """Take valid JSON; `is_deep`: its strings are seen as JSON too, without their escapes."""
+        """Take valid JSON; `is_deep`: its strings are seen as JSON or addresses, without their escapes."""
         self.source = source
         self.is_deep = is_deep
         self._escape = _ESCAPE_OR_DEEPER if is_deep else _ESCAPE
@@ -48,7 +50,7 @@ class JsonView:
         """Where the characters stand, in the text without escapes, that were written as escapes."""
         self._growth: Sequence[int] = ()
         """How many characters the first 0, 1, 2, ... escapes are longer than what they stand for."""
-        if "\\" in source:
+        if is_deep or "\\" in source:
             self.apart = _texts_apart(_ANY_ESCAPE.sub(_HIDDEN, source))
             self.view = alphabet.apart(self._unescaped())
         else:
@@ -71,10 +73,10 @@ class JsonView:
     def decoded(self, start: int, end: int) -> str:
         """Return what `source[start:end]`, which lies within a string, stands for."""
         text = self.source[start:end]
-        if "\\" not in text:
-            return text
         if self.is_deep:
             return _ESCAPE_OR_DEEPER.sub(_character, text)
+        if "\\" not in text:
+            return text
         decoded: str = json.loads(f'"{text}"')
         return decoded
 
@@ -104,8 +106,8 @@ class JsonView:
 
 
 def escapes_deeper(source: str) -> bool:
-    """Return whether some string of a JSON text has escapes that count once the string is read as JSON."""
-    return "\\\\" in source and _ESCAPES_DEEPER.search(source) is not None
+    """Return whether a JSON text has escapes that count once its strings are read as JSON or addresses."""
+    return ("%" in source or "\\\\" in source) and _ESCAPES_DEEPER.search(source) is not None
 
 
 def _texts_apart(source: str) -> str:
@@ -119,9 +121,11 @@ def _texts_apart(source: str) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    high, low, single, short = escape.groups()[:4]
-    if escape.lastindex is not None and escape.lastindex > 4:
-        high, low, single, short = escape.groups()[4:]
+    high, low, single, short = escape.groups()[-4:]
+    if escape.re is _ESCAPE_OR_DEEPER and escape.lastindex is not None and escape.lastindex < 6:
+        octet, high, low, single, short = escape.groups()[:5]
+        if octet is not None:
+            return chr(int(octet, 16))
     if short is not None:
         return _SHORT_ESCAPES.get(short, short)
     if single is not None:

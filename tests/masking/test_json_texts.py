@@ -45,6 +45,8 @@ def masked(body: str) -> str:
         ),
         ('["4111 1111", "1111 1111"]', '["4111 1111", "1111 1111"]'),
         ('["x@", "example.com", 4111, 111111111111]', '["x@", "example.com", 4111, 111111111111]'),
+        ('{"next": "/?m=jo%40example.com&at=1"}', '{"next": "/?m=<EMAIL_ADDRESS>&at=1"}'),
+        ('"/in?to=%2Fu%3Fcard%3D4111%252011111111%25201111 5%"', '"/in?to=%2Fu%3Fcard%3D[REDACTED] 5%"'),
         # JSON in a string of JSON, and once more in a string of that.
         (r'{"a": "{\"b\":\"to\\n4111111111111111\"}"}', r'{"a": "{\"b\":\"to\\n[REDACTED]\"}"}'),
         (r'"{\"jo\\u0040example.com\":\"\\/\"}"', r'"{\"<EMAIL_ADDRESS>\":\"\\/\"}"'),
