@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from policy_middleware.masking.found import Found, regions
 from policy_middleware.masking.json_body import check_strict
+from policy_middleware.masking.json_exponents import has_exponents, spelled_out
 from policy_middleware.masking.json_view import JsonView, escapes_deeper
 from policy_middleware.masking.quick_json import orjson
 
@@ -33,7 +34,34 @@ def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
     if escapes_deeper(masked):
         masked, more = _searched(masked, texts, is_deep=True)
         findings.update(more)
+    if has_exponents(masked):
+        masked, more = _exponents_searched(masked, texts)
+        findings.update(more)
     return masked, findings
+
+
+def has_other_readings(text: str) -> bool:
+    """Return whether a JSON text may hold values that do not show as they are written."""
+    return escapes_deeper(text) or has_exponents(text)
+
+
+def _exponents_searched(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
+    """Write 0 for the numbers with an exponent that hold something without it."""
+    numbers = spelled_out(text)
+    searched, findings = _searched(
+        "[" + ",\n".join([one.json for one in numbers]) + "]", texts, is_deep=False
+    )
+    if not findings:
+        return text, findings
+    pieces: list[str] = []
+    done = 0
+    # No string of JSON has a line end in it.
+    for one, shown in zip(numbers, searched[1:-1].split(",\n"), strict=True):
+        if shown != one.json:
+            pieces += (text[done : one.start], _NUMBER)
+            done = one.end
+    pieces.append(text[done:])
+    return "".join(pieces), findings
 
 
 def _searched(text: str, texts: TextMasker, *, is_deep: bool) -> tuple[str, Counter[str]]:

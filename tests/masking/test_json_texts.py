@@ -47,6 +47,8 @@ def masked(body: str) -> str:
         ('["x@", "example.com", 4111, 111111111111]', '["x@", "example.com", 4111, 111111111111]'),
         ('{"next": "/?m=jo%40example.com&at=1"}', '{"next": "/?m=<EMAIL_ADDRESS>&at=1"}'),
         ('"/in?to=%2Fu%3Fcard%3D4111%252011111111%25201111 5%"', '"/in?to=%2Fu%3Fcard%3D[REDACTED] 5%"'),
+        ("[4.111111111111111E15, 1e400, -0.5e-7,41111111111111110e-1]", "[0, 1e400, -0.5e-7,0]"),
+        ('{"a" : 4111111111111111e0 , "b": " 1e5 "}', '{"a" : 0 , "b": " 1e5 "}'),
         # JSON in a string of JSON, and once more in a string of that.
         (r'{"a": "{\"b\":\"to\\n4111111111111111\"}"}', r'{"a": "{\"b\":\"to\\n[REDACTED]\"}"}'),
         (r'"{\"jo\\u0040example.com\":\"\\/\"}"', r'"{\"<EMAIL_ADDRESS>\":\"\\/\"}"'),
@@ -260,6 +262,7 @@ EVERYTHING = Masker.from_spec(
         ),
         ('{"passenger": "A12803456"}', '{"passenger": "A12803456"}'),
         ('{"ssn": null, "n": "536904399"}', '{"ssn": null, "n": "536904399"}'),
+        ('{"ssn": 5.36904399E8, "n": 5.36904399E8}', '{"ssn": 0, "n": 5.36904399E8}'),
         ('{"ssn": {"n": "536904399"}}', '{"ssn": {"n": "536904399"}}'),
         ('["ssn", "536904399"]', '["ssn", "536904399"]'),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from policy_middleware.masking.bodies.rules import BodyRules
-from policy_middleware.masking.json_texts import check_json
+from policy_middleware.masking.json_texts import check_json, has_other_readings
 from policy_middleware.masking.streams.cpu_budget import CpuBudget
 from policy_middleware.masking.streams.llm import DeltaMask, may_grow
 from policy_middleware.model.errors import MaskError
@@ -61,7 +61,7 @@ class LinesMask:
         if self._rules.has_fields or not self._rules.has_texts:
             return False
         text = _decoded(b"\n".join(lines))
-        if may_grow(text) or self._rules.detects(text):
+        if may_grow(text) or has_other_readings(text) or self._rules.detects(text):
             return False
         for line in lines:
             if line.strip(b" \t\r"):

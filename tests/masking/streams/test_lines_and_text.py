@@ -131,3 +131,8 @@ def test_json_behind_other_text_is_read_as_json_where_the_text_is_whole():
     assert TEXTS_ONLY.mask(body, "text/plain").body == b'WARN {"t": "<EMAIL_ADDRESS>"} C:'
     clean = rb'WARN {"t": "\u00fc\n"} C:\new'
     assert TEXTS_ONLY.mask(clean, "text/plain").body is clean
+
+
+@pytest.mark.parametrize("line", [b'{"u": "?m=ann%40example.com"}\n', b'{"n": 4.111111111111111E15}\n'])
+def test_many_lines_that_look_clean_are_read_in_every_way(line):
+    assert line not in TEXTS_ONLY.stream("application/x-ndjson").feed(line * 50)
