@@ -25,6 +25,8 @@ LETTER: Final = 0xFF
 _IRREGULAR: Final = "\xad"
 """Placeholder of a character whose view is not exactly one byte long."""
 _IRREGULAR_RUN: Final = re.compile(f"{_IRREGULAR}+")
+_SPACE: Final = re.compile(rb"[ \t\n\f\r]{2,}|[\t\n\f\r]")
+"""What HTML shows as one blank."""
 UNSEEN: Final = "\u200b"
 """One character that vanishes in the view, as U+0000 does where that is no JOINT."""
 _FIRST_OWN, _LAST_OWN = 0x80, 0xFC
@@ -155,6 +157,17 @@ class View:
         while offset and self.positions[offset - 1] == self.positions[offset]:
             offset -= 1
         return offset
+
+    def in_one_line(self) -> View:
+        """Return the view in which space of any length is one blank, as HTML is shown."""
+        data, positions = self.data, self.positions
+        known = range(len(data)) if positions is None else positions
+        kept: list[int] = []
+        done = 0
+        for space in _SPACE.finditer(data):
+            kept += known[done : space.start() + 1]
+            done = space.end()
+        return View(_SPACE.sub(b" ", data), [*kept, *known[done:]]) if done else self
 
     def _length(self) -> int:
         return self.positions[-1] + 1 if self.positions else 0

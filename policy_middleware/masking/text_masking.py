@@ -69,16 +69,21 @@ class TextMasker:
         """Return words that announce what is expected under a name; "" when it tells nothing."""
         return self.scanner.announcement(name)
 
-    def mask_all(self, texts: Sequence[str], announcement: str = "") -> dict[int, MaskedText]:
+    def mask_all(
+        self, texts: Sequence[str], announcement: str = "", *, in_one_line: bool = False
+    ) -> dict[int, MaskedText]:
         """Return what `mask` returns for those of `texts`, by position, in which something was replaced.
 
         All are searched at once, each as if `announcement` stood before it: many short ones are cheap.
+        `in_one_line`: ends of lines are blanks to who reads the texts, and several blanks are one.
         """
         skip = 0
         if announcement:
             texts = [f"{announcement}\n{text}" for text in texts]
             skip = len(announcement) + 1
         view = self.scanner.alphabet.joined(texts)
+        if in_one_line:
+            view = view.in_one_line()
         found = self.scanner.scan(view.data)
         if not found:
             return {}

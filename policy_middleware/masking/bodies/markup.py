@@ -54,7 +54,7 @@ def mask_markup(source: str, rules: BodyRules, media: MediaType, codec: str) -> 
     """
     runs = list(_Cutter(source, media, codec).runs())
     readings = [_reading(source, run) for run in runs]
-    masked = rules.masked_of(Counter(readings))
+    masked = rules.masked_of(Counter(readings), in_one_line=True)
     _check_other_readings(zip(runs, readings, strict=True), masked, rules)
     changed = [
         (run, masked[reading]) for run, reading in zip(runs, readings, strict=True) if reading in masked
@@ -177,7 +177,7 @@ def _check_other_readings(
         looked_at.add((reading, is_code))
         for other in other_readings(masked.get(reading, reading), is_code=is_code):
             places.setdefault(other, spans[0][0])
-    for text, shown in rules.shown(places).items():
+    for text, shown in rules.shown(places, in_one_line=True).items():
         if shown != text:
             raise MaskError(f"the markup spells a value in escapes at character {places[text]}")
 
@@ -186,7 +186,7 @@ def _rewritten(source: str, changed: Sequence[tuple[_Run, str]], rules: BodyRule
     """Yield how the spans of each run are written anew."""
     pieces = [[_read(source, span) for span in spans] for (spans, _), _ in changed]
     single = {piece for texts in pieces if len(texts) > 1 for piece in texts}
-    shown = rules.shown(single)
+    shown = rules.shown(single, in_one_line=True)
     for ((spans, _), masked), texts in zip(changed, pieces, strict=True):
         written = _spread(masked, [shown.get(text, text) for text in texts]) if len(texts) > 1 else [masked]
         for (start, end, is_markup), text, new in zip(spans, texts, written, strict=True):

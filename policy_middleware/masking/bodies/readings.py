@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
-from policy_middleware.masking.bodies.tags import ANY_TAG, SIMPLE_TAG, breaks_line
+from policy_middleware.masking.bodies.tags import ANY_TAG, LINE_END, SIMPLE_TAG, breaks_line
 
 _SCRIPT_ESCAPE: Final = re.compile(
     r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|([0-7]{1,3})|(\r\n|.))", re.DOTALL
@@ -45,7 +45,7 @@ def _between(tag: re.Match[str]) -> str:
     name, follows = tag[1], tag["open"]
     if follows is not None:
         return SIMPLE_TAG.sub("", f"<{follows}")
-    return "\n" if name is not None and breaks_line(name) else ""
+    return LINE_END if name is not None and breaks_line(name) else ""
 
 
 def _without_script_escapes(text: str) -> str:

@@ -56,10 +56,12 @@ class TextMasker(Protocol):
     def announcement(self, name: str, /) -> str:
         """Return words that announce what is expected under a name; "" when it tells nothing."""
 
-    def mask_all(self, texts: Sequence[str], announcement: str = "", /) -> Mapping[int, MaskedText]:
+    def mask_all(
+        self, texts: Sequence[str], announcement: str = "", /, *, in_one_line: bool = False
+    ) -> Mapping[int, MaskedText]:
         """Return what `mask` returns for those of `texts`, by position, that change.
 
-        Each is searched as if `announcement` stood before it.
+        Each is searched as if `announcement` stood before it; `in_one_line`: as HTML shows its space.
         """
 
     def detects(self, text: str, /) -> bool:
@@ -191,26 +193,30 @@ class BodyRules:
         """Return what the name of a column announces to be in it; "" when it tells nothing."""
         return "" if self._texts is None else self._texts.announcement(name)
 
-    def masked_of(self, texts: Mapping[str, int], announcement: str = "") -> dict[str, str]:
+    def masked_of(
+        self, texts: Mapping[str, int], announcement: str = "", *, in_one_line: bool = False
+    ) -> dict[str, str]:
         """Return what those of `texts` become that change; counted as often as each is said to occur.
 
-        Each is searched as if `announcement` stood before it.
+        Each is searched as if `announcement` stood before it; `in_one_line`: as HTML shows its space.
         """
         replaced: dict[str, str] = {}
-        for text, changed in self._changed(texts, announcement):
+        for text, changed in self._changed(texts, announcement, in_one_line=in_one_line):
             replaced[text] = changed.text
             for entity, count in changed.findings.items():
                 self.tally.entity(entity, count * texts[text])
         return replaced
 
-    def shown(self, texts: Iterable[str]) -> dict[str, str]:
+    def shown(self, texts: Iterable[str], *, in_one_line: bool = False) -> dict[str, str]:
         """Return what those of `texts` become that change; nothing is counted."""
-        return {text: changed.text for text, changed in self._changed(texts)}
+        return {text: changed.text for text, changed in self._changed(texts, in_one_line=in_one_line)}
 
-    def _changed(self, texts: Iterable[str], announcement: str = "") -> Iterator[tuple[str, MaskedText]]:
+    def _changed(
+        self, texts: Iterable[str], announcement: str = "", *, in_one_line: bool
+    ) -> Iterator[tuple[str, MaskedText]]:
         search = self._searched().mask_all
         for batch in _batches(texts):
-            for number, changed in search(batch, announcement).items():
+            for number, changed in search(batch, announcement, in_one_line=in_one_line).items():
                 yield batch[number], changed
 
     def text_or_pass(self, text: str) -> str:

@@ -52,6 +52,9 @@ XML_TAG: Final = re.compile(
 )
 """The same of XML."""
 
+LINE_END: Final = "\v"
+"""Stands between the lines of one text: a space, but none that HTML shows as a blank."""
+
 _LINES: Final = frozenset(
     """
     address article aside blockquote body br caption center col colgroup dd details dialog dir div dl dt

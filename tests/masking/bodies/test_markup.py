@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy_middleware.masking import Masker
 from policy_middleware.model.errors import MaskError
 from tests.masking.cutting import EMAIL, TEXTS_ONLY, fragments, many
 
+CARDS = Masker.from_spec({"entities": {"CREDIT_CARD": "replace", "EMAIL_ADDRESS": "replace"}})
 SPLIT = "john.smith<b>@</b>example.com"
 
 
@@ -128,6 +130,26 @@ def test_what_a_browser_may_read_in_another_way_is_refused(body):
 )
 def test_what_hides_nothing_passes(body):
     assert masked(body) == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<td>4111\n   1111\n   1111\n   1111</td>",
+        "<p><b>4111</b>\r\n\t<b>1111</b>\r\n\t<b>1111</b>\r\n\t<b>1111</b></p>",
+        "<p>4111  1111\n1111&nbsp; 1111</p>",
+    ],
+)
+def test_space_of_any_length_is_one_blank_as_browsers_show_it(body):
+    out = masked(body, masker=CARDS)
+    assert "&lt;CREDIT_CARD&gt;" in out
+    assert "1111" not in out
+
+
+def test_space_outside_of_a_value_stays_as_it_is_written():
+    assert masked("<p>a\n  b 4111\n 1111 1111 1111\n\t c", masker=CARDS) == (
+        "<p>a\n  b &lt;CREDIT_CARD&gt;\n\t c"
+    )
 
 
 def test_a_charset_of_the_content_type_outdoes_one_of_the_markup():
