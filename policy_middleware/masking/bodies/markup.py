@@ -15,18 +15,28 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html.entities import html5
+from operator import itemgetter
 from typing import Final
 
-from policy_middleware.masking.bodies.readings import other_readings
+from policy_middleware.masking.bodies.readings import Written, other_readings
 from policy_middleware.masking.bodies.rules import BodyRules
-from policy_middleware.masking.bodies.tags import HTML_TAG, XML_TAG, breaks_line, breaks_line_of_xml
+from policy_middleware.masking.bodies.tags import (
+    HTML_TAG,
+    LINE_END,
+    XML_TAG,
+    breaks_line,
+    breaks_line_of_xml,
+    ends_line,
+)
 from policy_middleware.masking.charsets import charset_named
 from policy_middleware.masking.media_type import Kind, MediaType
 from policy_middleware.model.errors import MaskError
 
 _ATTRIBUTE: Final = re.compile(
-    r"=[ \t\n\f\r]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r\"'>][^ \t\n\f\r>]*+))"
+    r"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+"
+    r"(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r\"'>][^ \t\n\f\r>]*+)))?+"
 )
+"""An attribute, whatever its name: it may begin with a `=`."""
 _DECODED: Final = frozenset({"textarea", "title"})
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -34,17 +44,20 @@ _SHIFT: Final = re.compile(r"\x1b[$(]")
 _META_CHARSET: Final = re.compile(r"""\bcharset\s*+=\s*+["']?\s*+([^\s"'/>;]++)""", re.IGNORECASE)
 _ENCODING: Final = re.compile(r"""\bencoding\s*=\s*["']([^"']*)""")
 _REFERENCE: Final = re.compile(r"&(?!#)([^\s;&<]{1,64});")
+_READ_OTHERWISE: Final = re.compile(r"[&\n\r]")
 _RESYNC_PIECES: Final = 8
 _RESYNC_CHARACTERS: Final = 2048
 _RESYNC_LEAST: Final = 3
 """How far on the next piece is looked for that stayed as it was, and how long it has to be to be known."""
 
-_Span = tuple[int, int, bool]
-"""Where a piece of text begins and ends; in markup references count, and what is written there is escaped."""
-_Run = tuple[tuple[_Span, ...], bool]
-"""Pieces of the source that read as one text, and whether it is code: a program may yet read it otherwise."""
+_Span = tuple[int, int, bool | None]
+"""Where a piece of text begins and ends; in markup references count, and what is written there is escaped.
+
+None for a tag that ends a line in the text.
+"""
+_Run = tuple[tuple[_Span, ...], Written]
+"""Pieces of the source that read as one text, and what it is to its readers."""
 # Plain tuples, because the garbage collector goes through everything else again and again.
-_Edit = tuple[int, int, str]
 
 
 def mask_markup(source: str, rules: BodyRules, media: MediaType, codec: str) -> str:
@@ -59,7 +72,9 @@ def mask_markup(source: str, rules: BodyRules, media: MediaType, codec: str) -> 
     changed = [
         (run, masked[reading]) for run, reading in zip(runs, readings, strict=True) if reading in masked
     ]
-    return rules.text(_edited(source, _rewritten(source, changed, rules)))
+    edits = _rewritten(source, changed, rules)
+    edits.update(_masked_alone(source, runs, edits, rules))
+    return rules.text(_edited(source, edits))
 
 
 class _Cutter:
@@ -72,6 +87,7 @@ class _Cutter:
         self._is_charset_known = "charset" in media.parameters or source.startswith(_BYTE_ORDER_MARK)
         is_read_as_html = self._is_html or media.name == "application/xhtml+xml" or _XHTML in source
         self._breaks = breaks_line if is_read_as_html else breaks_line_of_xml
+        self._written = Written.TEXT if self._is_html else Written.MARKUP
         self._line: list[_Span] = []
 
     def runs(self) -> Iterator[_Run]:
@@ -88,25 +104,30 @@ class _Cutter:
                 yield from self._special(tag)
                 continue
             name, attributes = tag.group("name", "attributes")
-            if line and self._breaks(name):
-                yield tuple(line), False
+            if line and "=" not in attributes and ends_line(name):
+                line.append((start, end, None))
+            elif line and self._breaks(name):
+                yield tuple(line), self._written
                 line.clear()
             if "=" in attributes:
                 yield from self._values(name, *tag.span("attributes"))
         if text_from < len(self._source):
             line.append((text_from, len(self._source), True))
-        yield tuple(line), False
+        yield tuple(line), self._written
 
     def _special(self, tag: re.Match[str]) -> Iterator[_Run]:
         """Yield what is in a comment, a CDATA section or an element of raw text."""
         match tag.lastgroup:
             case "cdata" if not self._is_html:
                 self._line.append((*tag.span("cdata"), False))
-            case "comment" | "cdata" as part:
-                yield ((*tag.span(part), False),), True
+            case "cdata":
+                # A text in SVG, and a comment that ends at the first `>` elsewhere.
+                raise MaskError(f"the HTML has a CDATA section at character {tag.start()}")
+            case "comment":
+                yield ((*tag.span("comment"), False),), Written.CODE
             case "content":
                 name = tag["raw"].lower()
-                yield ((*tag.span("content"), name in _DECODED),), True
+                yield ((*tag.span("content"), name in _DECODED),), Written.CODE
                 yield from self._values(name, *tag.span("raw_attributes"))
             case "declaration" if not self._is_html:
                 self._check_declaration(tag["declaration"])
@@ -122,7 +143,8 @@ class _Cutter:
         if self._is_html and name.lower() == "meta":
             self._check_meta(self._source[start:end])
         for attribute in _ATTRIBUTE.finditer(self._source, start, end):
-            yield ((*attribute.span(attribute.lastindex or 0), True),), True
+            if attribute.lastindex is not None:
+                yield ((*attribute.span(attribute.lastindex), True),), Written.CODE
 
     def _check_charset(self) -> None:
         if self._is_html and not self._is_charset_known and _SHIFT.search(self._source) is not None:
@@ -160,6 +182,8 @@ def _reading(source: str, run: _Run) -> str:
 
 def _read(source: str, span: _Span) -> str:
     start, end, is_markup = span
+    if is_markup is None:
+        return LINE_END
     text = source[start:end]
     return html.unescape(text) if is_markup and "&" in text else text
 
@@ -168,47 +192,69 @@ def _check_other_readings(
     runs: Iterable[tuple[_Run, str]], masked: Mapping[str, str], rules: BodyRules
 ) -> None:
     """Raise MaskError for a value that is spelt in escapes, or in markup inside of what is no markup here."""
-    looked_at: set[tuple[str, bool]] = set()
+    looked_at: set[tuple[str, Written]] = set()
     places: dict[str, int] = {}
-    for (spans, is_code), reading in runs:
-        # What has none of these signs reads in one way only.
-        if not (is_code or "%" in reading or "\\" in reading) or (reading, is_code) in looked_at:
+    for (spans, written), reading in runs:
+        if (reading, written) in looked_at:
             continue
-        looked_at.add((reading, is_code))
-        for other in other_readings(masked.get(reading, reading), is_code=is_code):
+        looked_at.add((reading, written))
+        for other in other_readings(masked.get(reading, reading), written):
             places.setdefault(other, spans[0][0])
     for text, shown in rules.shown(places, in_one_line=True).items():
         if shown != text:
             raise MaskError(f"the markup spells a value in escapes at character {places[text]}")
 
 
-def _rewritten(source: str, changed: Sequence[tuple[_Run, str]], rules: BodyRules) -> Iterator[_Edit]:
-    """Yield how the spans of each run are written anew."""
+def _rewritten(source: str, changed: Sequence[tuple[_Run, str]], rules: BodyRules) -> dict[_Span, str]:
+    """Return what the spans of each run become that change."""
+    edits: dict[_Span, str] = {}
     pieces = [[_read(source, span) for span in spans] for (spans, _), _ in changed]
     single = {piece for texts in pieces if len(texts) > 1 for piece in texts}
     shown = rules.shown(single, in_one_line=True)
     for ((spans, _), masked), texts in zip(changed, pieces, strict=True):
-        written = _spread(masked, [shown.get(text, text) for text in texts]) if len(texts) > 1 else [masked]
-        for (start, end, is_markup), text, new in zip(spans, texts, written, strict=True):
-            if new != text:
-                yield start, end, _escaped(source, start, new) if is_markup else new
+        alone = [shown.get(text, text) for text in texts]
+        written = _spread(masked, texts, alone) if len(texts) > 1 else [masked]
+        edits.update(
+            (span, new) for span, text, new in zip(spans, texts, written, strict=True) if new != text
+        )
+    return edits
 
 
-def _spread(masked: str, shown: Sequence[str]) -> list[str]:
+def _masked_alone(
+    source: str, runs: Iterable[_Run], edits: Mapping[_Span, str], rules: BodyRules
+) -> Iterator[tuple[_Span, str]]:
+    """Yield what spans become that hold a value by themselves: what touches them in their run may hide it.
+
+    A note behind a number, say: `4111&nbsp;1111&nbsp;1111&nbsp;1111<sup>1</sup>`. As it is written the source
+    is searched in any case, so only spans are asked that read otherwise.
+    """
+    alone = {
+        span: edits[span] if span in edits else _read(source, span)
+        for spans, _ in runs
+        if len(spans) > 1
+        for span in spans
+        if span[2] is not None and _READ_OTHERWISE.search(source, span[0], span[1]) is not None
+    }
+    masked = rules.masked_of(Counter(alone.values()), in_one_line=True)
+    yield from ((span, masked[text]) for span, text in alone.items() if text in masked)
+
+
+def _spread(masked: str, texts: Sequence[str], shown: Sequence[str]) -> list[str]:
     """Cut `masked` into as many pieces as `shown` has, each like the one there as far as that can be.
 
-    They differ where values lie in several pieces.
+    They differ where values lie in several pieces, and where what touches a piece of `texts` hides a value.
     """
     written: list[str] = []
     at = 0
     while len(written) < len(shown):
-        piece = shown[len(written)]
-        if masked.startswith(piece, at):
+        number = len(written)
+        piece = next((one for one in (shown[number], texts[number]) if masked.startswith(one, at)), None)
+        if piece is not None:
             written.append(piece)
             at += len(piece)
             continue
-        following, place = _next_alike(masked, at, shown, len(written))
-        written += [masked[at:place], *[""] * (following - len(written) - 1)]
+        following, place = _next_alike(masked, at, shown, number)
+        written += [masked[at:place], *[""] * (following - number - 1)]
         at = place
     written[-1] += masked[at:]
     return written
@@ -227,15 +273,15 @@ def _next_alike(masked: str, at: int, shown: Sequence[str], number: int) -> tupl
 
 
 def _escaped(source: str, start: int, text: str) -> str:
-    escaped = html.escape(text)
+    escaped = html.escape(text).replace(LINE_END, "<br/>")
     return escaped.replace(" ", "&#32;") if source[start - 1 : start] == "=" else escaped
 
 
-def _edited(source: str, edits: Iterable[_Edit]) -> str:
+def _edited(source: str, edits: Mapping[_Span, str]) -> str:
     parts: list[str] = []
     kept_from = 0
-    for start, end, text in sorted(edits):
-        parts += (source[kept_from:start], text)
+    for (start, end, is_markup), text in sorted(edits.items(), key=itemgetter(0)):
+        parts += (source[kept_from:start], text if is_markup is False else _escaped(source, start, text))
         kept_from = end
     parts.append(source[kept_from:])
     return "".join(parts)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from typing import Final
 from urllib.parse import unquote
 
@@ -27,12 +28,22 @@ _IGNORED_IN_ADDRESSES: Final = str.maketrans("", "", "\t\r\n")
 _Reading = Callable[[str], str]
 
 
-def other_readings(text: str, *, is_code: bool) -> Iterator[str]:
-    """Yield what else may be read in `text`; `is_code`: tags and references in it may yet be understood."""
+class Written(Enum):
+    """What a text is to its readers."""
+
+    TEXT = auto()
+    MARKUP = auto()
+    """A text of XML: what is escaped in it is often HTML, as in feeds."""
+    CODE = auto()
+    """A program, a style, an address or markup, all of which may be understood."""
+
+
+def other_readings(text: str, written: Written) -> Iterator[str]:
+    """Yield what else may be read in `text`."""
     readings = [text]
-    for mark, read in _CODE_READINGS if is_code else _READINGS:
-        readings += [other for one in readings if mark in one and (other := read(one)) != one]
-    if is_code and _ADDRESS.match(text) is not None:
+    for mark, read in _READINGS[written]:
+        readings += [other for one in readings if mark in one and (other := read(one)) not in readings]
+    if written is Written.CODE and _ADDRESS.match(text) is not None:
         readings += [one.translate(_IGNORED_IN_ADDRESSES) for one in readings]
     yield from readings[1:]
 
@@ -75,15 +86,17 @@ def _character(code: int, otherwise: str) -> str:
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else otherwise
 
 
-_READINGS: Final[tuple[tuple[str, _Reading], ...]] = (
-    ("\\", _without_script_escapes),
-    ("%", unquote),
-)
-_CODE_READINGS: Final[tuple[tuple[str, _Reading], ...]] = (
-    ("\\", _without_style_escapes),
-    ("\\", _without_script_escapes),
-    ("<", _without_tags),
-    ("&", html.unescape),
-    ("%", unquote),
-)
+_UNQUOTED: Final[Sequence[tuple[str, _Reading]]] = (("%", unquote),) * 3
+"""An address is percent-encoded once more where it is the parameter of another one."""
+_AS_MARKUP: Final[Sequence[tuple[str, _Reading]]] = (("<", _without_tags), ("&", html.unescape))
+_READINGS: Final[Mapping[Written, Sequence[tuple[str, _Reading]]]] = {
+    Written.TEXT: (("\\", _without_script_escapes), *_UNQUOTED),
+    Written.MARKUP: (("\\", _without_script_escapes), *_AS_MARKUP, *_UNQUOTED),
+    Written.CODE: (
+        ("\\", _without_style_escapes),
+        ("\\", _without_script_escapes),
+        *_AS_MARKUP,
+        *_UNQUOTED,
+    ),
+}
 """What a text has that may be read in another way, and how; each is tried on what those before it gave."""

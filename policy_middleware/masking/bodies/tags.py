@@ -85,3 +85,8 @@ def breaks_line(name: str) -> bool:
 def breaks_line_of_xml(name: str) -> bool:
     """Return the same for a tag of XML that is not XHTML."""
     return name.lower().rpartition(":")[2].lstrip("/") not in _PARTS_OF_LINES
+
+
+def ends_line(name: str) -> bool:
+    """Return whether a tag only ends a line, so that what stands around it is still one text."""
+    return name.lower().strip("/") == "br"

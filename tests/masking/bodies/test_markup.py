@@ -92,6 +92,8 @@ def test_what_a_browser_shows_as_a_value_does_not_leave(body):
         f"<iframe>{SPLIT}</iframe>",
         f"<!--[if IE]>{SPLIT}<![endif]-->",
         f"<![CDATA[>{SPLIT}]]>",
+        "<svg><text>john.smith<![CDATA[@]]>example.com</text></svg>",
+        "<a href='/login?next=%2Fu%3Fmail%3Djohn.smith%2540example.com'>x</a>",
         f'<noscript><a title="</noscript>{SPLIT}"></noscript>',
         f"<svg><title>{SPLIT}</title></svg>",
         f"<script>document.write('{SPLIT}')</script>",
@@ -152,6 +154,30 @@ def test_space_outside_of_a_value_stays_as_it_is_written():
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("4111&nbsp;1111&nbsp;1111&nbsp;1111<sup>1</sup>", "&lt;CREDIT_CARD&gt;<sup>1</sup>"),
+        (
+            "<b>1</b>4111\n1111 1111 1111<b>2</b> ann@example.org",
+            "<b>1</b>&lt;CREDIT_CARD&gt;<b>2</b> &lt;EMAIL_ADDRESS&gt;",
+        ),
+        ("<a =='4111&nbsp;1111 1111 1111'>x</a>", "<a =='&lt;CREDIT_CARD&gt;'>x</a>"),
+    ],
+)
+def test_what_touches_a_value_does_not_hide_it(body, shown):
+    assert masked(body, masker=CARDS) == shown
+
+
+def test_a_private_key_is_masked_over_all_lines_that_it_is_shown_in():
+    lines = "<br>\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2] * 30)
+    key = f"-----BEGIN PRIVATE KEY-----<br/>{lines}<br>-----END PRIVATE KEY-----"
+    out = masked(f"<p>a<br>b {key}<br>c", masker=Masker.from_spec({"entities": {"SECRET": "replace"}}))
+    assert out.startswith("<p>a<br>b &lt;SECRET&gt;")
+    assert out.endswith("-----END PRIVATE KEY-----<br/>c")
+    assert "MII" not in out
+
+
 def test_a_charset_of_the_content_type_outdoes_one_of_the_markup():
     body = "<meta charset=iso-8859-1><p>caf\u00e9"
     assert masked(body, "text/html; charset=utf-8") == body
@@ -198,9 +224,13 @@ def test_xml_is_searched_as_its_readers_see_it(body, expected):
         "<!DOCTYPE a SYSTEM 'x.dtd'><a>john.smith&at;example.com</a>",
         "<!DOCTYPE a",
         "<a b='>",
+        "<rss><description>john.smith&amp;#64;example.com</description></rss>",
+        f"<rss><description>{html.escape(SPLIT)}</description></rss>",
+        "<rss><description><![CDATA[<p>john.smith&#64;example.com]]></description></rss>",
+        f"<rss><description><![CDATA[<p>{SPLIT}]]></description></rss>",
     ],
 )
-def test_xml_that_others_define_is_refused(body):
+def test_xml_that_others_define_or_read_as_html_is_refused(body):
     with pytest.raises(MaskError):
         masked(body, "application/xml")
 
