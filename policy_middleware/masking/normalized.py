@@ -27,6 +27,8 @@ _IRREGULAR: Final = "\xad"
 _IRREGULAR_RUN: Final = re.compile(f"{_IRREGULAR}+")
 _SPACE: Final = re.compile(rb"[ \t\n\f\r]{2,}|[\t\n\f\r]")
 """What HTML shows as one blank."""
+_ESCAPES: Final = (b"\\n", b"\\r", b"\\t")
+_ESCAPE: Final = b"\\" + bytes([LETTER])
 UNSEEN: Final = "\u200b"
 """One character that vanishes in the view, as U+0000 does where that is no JOINT."""
 _FIRST_OWN, _LAST_OWN = 0x80, 0xFC
@@ -81,10 +83,10 @@ class Alphabet:
     def view(self, text: str) -> View:
         """Return the view of `text`."""
         if text.isascii() and "\0" not in text:
-            return View(text.encode("ascii"), None)
+            return View(_bytes(text), None)
         regular = text.translate(self._regular)
         if _IRREGULAR not in regular:
-            return View(regular.encode("latin-1"), None)
+            return View(_bytes(regular), None)
         return self._resolved(text, regular)
 
     def joined(self, texts: Sequence[str]) -> View:
@@ -98,10 +100,10 @@ class Alphabet:
     def apart(self, text: str) -> View:
         """Return the view of a text in which each U+0000 is a JOINT."""
         if text.isascii():
-            return View(text.encode("ascii"), None)
+            return View(_bytes(text), None)
         regular = text.translate(self._joining)
         if _IRREGULAR not in regular:
-            return View(regular.encode("latin-1"), None)
+            return View(_bytes(regular), None)
         return self._resolved(text, regular)
 
     def _resolved(self, text: str, regular: str) -> View:
@@ -120,7 +122,7 @@ class Alphabet:
             done = end
         pieces.append(regular[done:])
         positions.extend(range(done, len(regular)))
-        return View("".join(pieces).encode("latin-1"), positions)
+        return View(_bytes("".join(pieces)), positions)
 
     def _one(self, character: str) -> str:
         own = self._own.get(character)
@@ -171,6 +173,19 @@ class View:
 
     def _length(self) -> int:
         return self.positions[-1] + 1 if self.positions else 0
+
+
+def _bytes(regular: str) -> bytes:
+    """Return the view of regular characters.
+
+    What is written `\\n` is the end of a line in a text that was escaped twice, and must not hide what begins
+    behind it: as a letter of another script it may be a part of a value, but bounds none.
+    """
+    data = regular.encode("latin-1")
+    if b"\\" in data:
+        for escape in _ESCAPES:
+            data = data.replace(escape, _ESCAPE)
+    return data
 
 
 class _Table(dict[int, str]):

@@ -91,9 +91,9 @@ SECRET: Final = Recognizer(
         # line has been. It ends at the hyphens of the footer.
         Shape(
             r"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:(?:\s|\\[nr]){0,4}[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,60}){0,2}",
+            r"(?:(?:\s|\\[^\W\d_]){0,4}[A-Z][A-Za-z-]{2,20}: [^\n\\]{0,60}){0,2}",
             presence="PRIVATE KEY",
-            tail=r"[A-Za-z0-9+/=\s\\]",
+            tail=r"[\w+/=\s\\]",
         ),
     ),
 )

@@ -250,6 +250,14 @@ def test_a_weak_shape_needs_a_word_of_its_own_and_the_form_of_a_number(text: str
         ("PHONE_NUMBER", "2024 415-555-0132 12", "415-555-0132"),
         ("EMAIL_ADDRESS", "a@b john@example.com", "john@example.com"),
         ("IP_ADDRESS", "10.0.0.1-10.0.0.9", "10.0.0.9"),
+        ("CREDIT_CARD", r"see\n4111111111111111\n", "4111111111111111"),
+        ("US_SSN", r"a\r\n536-90-4399\r\n", "536-90-4399"),
+        (
+            "SECRET",
+            r"a\t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",
+            "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",
+        ),
+        ("EMAIL_ADDRESS", r"CORP\nancy@example.com", "nancy@example.com"),
         ("URL", r"see\nhttps://example.com/a", "https://example.com/a"),
     ],
 )
