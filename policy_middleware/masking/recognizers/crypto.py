@@ -56,15 +56,17 @@ CRYPTO: Final = Recognizer(
     ),
     (
         Shape(
-            r"\b[123mnDLMT][1-9A-HJ-NP-Za-km-z]{25,34}\b",
+            r"[123mnDLMT][1-9A-HJ-NP-Za-km-z]{25,34}",
             presence=r"[1-9A-HJ-NP-Za-km-z]{26}",
             judge=_base58check,
+            apart=True,
         ),
         Shape(
-            r"\b(?i:(?:bc|tb|ltc)1[02-9ac-hj-np-z]{11,71})\b",
+            r"(?i:(?:bc|tb|ltc)1[02-9ac-hj-np-z]{11,71})",
             presence=r"(?i:[cb]1[02-9ac-hj-np-z]{11})",
             judge=_bech32,
+            apart=True,
         ),
-        Shape(r"\b0x[0-9a-fA-F]{40}\b", presence=r"0x[0-9a-fA-F]{40}", score=0.8),
+        Shape(r"0x[0-9a-fA-F]{40}", presence=r"0x[0-9a-fA-F]{40}", score=0.8, apart=True),
     ),
 )

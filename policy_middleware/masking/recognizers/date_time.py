@@ -72,16 +72,18 @@ DATE_TIME: Final = Recognizer(
     ),
     (
         Shape(
-            r"\b\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + _TIME + r"\b",
+            r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + _TIME,
             presence=r"\d{4}[-/.]\d{1,2}[-/.]\d",
             judge=_numeric,
             not_after=b"-/.",
+            apart=True,
         ),
         Shape(
-            r"\b\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})" + _TIME + r"\b",
+            r"\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})" + _TIME,
             presence=r"\d[-/.]\d{1,2}[-/.]\d{2}",
             judge=_numeric,
             not_after=b"-/.+",
+            apart=True,
         ),
         Shape(
             r"\b"

@@ -22,15 +22,17 @@ MAC_ADDRESS: Final = Recognizer(
     ("00:1A:2B:3C:4D:5E", "00-1a-2b-3c-4d-5e", "001a.2b3c.4d5e"),
     (
         Shape(
-            r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,31}\b",
+            r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,31}",
             presence=r"[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]",
             judge=_octets,
             not_after=b":-",
+            apart=True,
         ),
         Shape(
-            r"\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b",
+            r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
             presence=r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.",
             not_after=b".",
+            apart=True,
         ),
     ),
 )

@@ -52,17 +52,22 @@ _WORDS: Final = re.compile(rb"[A-Za-z][_-][A-Za-z]")
 def _random_looking(value: bytes) -> tuple[int, int] | None:
     """Reject identifiers made of words, such as `sk-learn-compatible-estimators`: keys differ."""
     end = len(value.rstrip(b".-=_"))
-    if _FORMED.match(value) is None:
+    start = int(value.startswith(b"_"))
+    if _FORMED.match(value, start) is None:
         return None
-    if _DIGIT.search(value, 6, end):
-        return 0, end
-    return (0, end) if _MIXED.search(value, 8, end) and not _WORDS.search(value, 8, end) else None
+    if _DIGIT.search(value, start + 6, end):
+        return start, end
+    return (
+        (start, end)
+        if _MIXED.search(value, start + 8, end) and not _WORDS.search(value, start + 8, end)
+        else None
+    )
 
 
 def _token_of_parts(value: bytes) -> tuple[int, int] | None:
     """Accept a JSON web token: two parts or three, with dots between."""
     end = len(value.rstrip(b".-"))
-    return (0, end) if 1 <= value.count(b".", 0, end) <= 4 else None
+    return (int(value.startswith(b"_")), end) if 1 <= value.count(b".", 0, end) <= 4 else None
 
 
 SECRET: Final = Recognizer(
@@ -75,14 +80,14 @@ SECRET: Final = Recognizer(
     ),
     (
         Shape(
-            r"\b(?:" + "|".join(_BEGINNINGS) + r")[A-Za-z0-9_+/=-]{16}",
+            r"(?:\b|_)(?:" + "|".join(_BEGINNINGS) + r")[A-Za-z0-9_+/=-]{16}",
             tail=r"[A-Za-z0-9_+/=.-]",
             judge=_random_looking,
         ),
         Shape(r"\b[0-9a-f]{32}-us\d{1,2}\b", presence=r"[0-9a-f]-us\d"),  # Mailchimp
         # A token begins as every JSON object does: base64url of `{"` (RFC 7515).
         Shape(
-            r"\beyJ[A-Za-z0-9_-]{10}",
+            r"(?:\b|_)eyJ[A-Za-z0-9_-]{10}",
             tail=r"[A-Za-z0-9_.-]",
             judge=_token_of_parts,
         ),

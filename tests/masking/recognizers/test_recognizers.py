@@ -325,6 +325,13 @@ def test_an_unknown_entity_is_refused_with_the_known_ones() -> None:
         ("IBAN_CODE", "DE89370400440532013000"),
         ("US_SSN", "536-90-4399"),
         ("IP_ADDRESS", "192.168.0.17"),
+        ("MAC_ADDRESS", "00:1A:2B:3C:4D:5E"),
+        ("MAC_ADDRESS", "001a.2b3c.4d5e"),
+        ("CRYPTO", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"),
+        ("CRYPTO", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
+        ("CRYPTO", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"),
+        ("DATE_TIME", "2024-03-15"),
+        ("DATE_TIME", "15.03.2024"),
     ],
 )
 def test_an_underscore_beside_a_value_does_not_hide_it(entity: str, value: str) -> None:
@@ -332,3 +339,10 @@ def test_an_underscore_beside_a_value_does_not_hide_it(entity: str, value: str) 
         found = [text[span.start : span.end] for span in recognize(text, [entity])]
         assert found == [value] * text.count(value)
     assert recognize(f"id{value}x", [entity]) == []
+
+
+@pytest.mark.parametrize("secret", REAL["SECRET"])
+def test_an_underscore_before_a_secret_does_not_hide_it(secret: str) -> None:
+    text = f"token_{secret}"
+
+    assert [text[span.start : span.end] for span in recognize(text, ["SECRET"])] == [secret]
