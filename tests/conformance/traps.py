@@ -143,19 +143,21 @@ TRAPS: Final[Mapping[str, Trap]] = {
     "sendfile": Trap({**_JSON, "X-Accel-Redirect": "/secret"}, [_DOCUMENT], leaves=False),
     # -- headers
     "header": Trap({**_JSON, "X-User": SECRET.decode()}, [b"{}"]),
-    "link": Trap({**_JSON, "Link": "</u/bea%40example.com>; rel=next"}, [b"{}"], lacks=["link"]),
+    "link": Trap({**_JSON, "Link": "</u/bea%40ex%61mple.com>; rel=next"}, [b"{}"], lacks=["link"]),
     "cookie": Trap({**_JSON, "Set-Cookie": f"user={SECRET.decode()}"}, [b"{}"], lacks=["set-cookie"]),
     "framework-cookie": Trap(_JSON, [b"{}"], cookies={"user": SECRET.decode()}, lacks=["set-cookie"]),
     "escaped-cookie": Trap(
         {**_JSON, "Set-Cookie": 'user="bea\\100example.com"'}, [b"{}"], lacks=["set-cookie"]
     ),
-    "nested-address": Trap({**_JSON, "Link": "</?to=%2Fu%3Fbea%2540example.com>"}, [b"{}"], lacks=["link"]),
+    "nested-address": Trap(
+        {**_JSON, "Link": "</?to=%2Fu%3Fbea%2540ex%2561mple.com>"}, [b"{}"], lacks=["link"]
+    ),
     "json-header": Trap({**_JSON, "X-Event": '{"to": "bea\\u0040example.com"}'}, [b"{}"], lacks=["x-event"]),
     "file-name": Trap(
         {**_JSON, "Content-Disposition": f'attachment; filename="{SECRET.decode()}.csv"'}, [b"{}"]
     ),
     "encoded-file-name": Trap(
-        {**_JSON, "Content-Disposition": "attachment; filename*=UTF-8''bea%40example.com.csv"},
+        {**_JSON, "Content-Disposition": "attachment; filename*=UTF-8''bea%40ex%61mple.com.csv"},
         [b"{}"],
         lacks=["content-disposition"],
     ),

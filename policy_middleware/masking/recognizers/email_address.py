@@ -15,10 +15,12 @@ _LOCAL: Final = r"\w[\w.%+'~-]{0,63}"
 _DOMAIN: Final = (
     r"\w[\w.-]{0,126}\.(?:xn--[a-zA-Z0-9-]{2,59}|[^\W\d_]{2,24})(?:\d[\w-]{0,40}(?:[ .]\d{2,8}){0,6})?"
 )
+# As addresses of the web spell it, once more where one is the parameter of another: `?to=jo%2540example.com`.
+_AT: Final = r"(?:@|%(?:25){0,2}40)"
 
 EMAIL_ADDRESS: Final = Recognizer(
     "EMAIL_ADDRESS",
     "An e-mail address.",
     ("john.smith@example.com", "jörg@müller.example", "o'brien+news@mail.example.co.uk"),
-    (Shape(_LOCAL + "@" + _DOMAIN, presence=r"[\w.%+'~-]@\w"),),
+    (Shape(_LOCAL + _AT + _DOMAIN, presence=r"[\w.%+'~-]" + _AT + r"\w"),),
 )

@@ -28,6 +28,7 @@ _CONTEXT: Final = (
 _NAMES: Final = ("phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "sms", "whatsapp")
 _EXTENSION: Final = r"(?: ?(?i:x|ext\.?|extension|#) ?\d{1,6}\b|\b)"
 _GAP: Final = r"[ ./()-]{0,3}"
+_PLUS: Final = r"(?:\+|%2[Bb])"  # also as addresses of the web spell it
 _ANNOUNCED: Final = (
     r"\d{9,12}|\d{2}(?:-\d{2}){3}|\d{2} \d{3} \d{3}|\d{2} \d{6}|\d{3} \d{4}|\d{3} \d{2} \d{3}|\d{4} \d{4}"
 )
@@ -166,8 +167,8 @@ def _matches_nothing(digits: bytes, start: int, end: int) -> None:
 
 _SHAPES: Final = (
     Shape(
-        r"\+[(]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}" + _EXTENSION,
-        presence=r"\+[(]?[1-9](?:[ ./()-]{0,3}\d){6}",
+        _PLUS + r"[(]?[1-9]\d{0,3}(?:" + _GAP + r"\d){6,13}" + _EXTENSION,
+        presence=_PLUS + r"[(]?[1-9](?:[ ./()-]{0,3}\d){6}",
         judge=_not_one_digit,
         not_after=b"0123456789",
     ),

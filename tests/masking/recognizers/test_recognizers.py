@@ -258,6 +258,9 @@ def test_a_weak_shape_needs_a_word_of_its_own_and_the_form_of_a_number(text: str
             "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",
         ),
         ("EMAIL_ADDRESS", r"CORP\nancy@example.com", "nancy@example.com"),
+        ("EMAIL_ADDRESS", "/u?to=john.smith%40example.com&x", "john.smith%40example.com"),
+        ("EMAIL_ADDRESS", "next=%2Fu%3Fto%3Djohn%2540example.com", "john%2540example.com"),
+        ("PHONE_NUMBER", "/call?to=%2B14155550132", "%2B14155550132"),
         ("URL", r"see\nhttps://example.com/a", "https://example.com/a"),
     ],
 )
