@@ -7,8 +7,10 @@ from typing import Final
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
 _DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")
-_SEPARATORS: Final = b" -"
-_SPACED: Final = bytes.maketrans(b"-", b" ")
+_SEPARATORS: Final = b" -."
+_SPACED: Final = bytes.maketrans(b"-.", b"  ")
+# Between groups of four digits; between others these stand in decimal fractions and rows of numbers.
+_WIDE_GAP: Final = r"(?:\.|  | - )"
 _UP_TO_19: Final = frozenset(range(16, 20))
 _MAESTRO: Final = frozenset({12, *_UP_TO_19})
 """The scheme allows 12 to 19 digits; 13 are a product's number (EAN, ISBN) far more often."""
@@ -95,8 +97,9 @@ CREDIT_CARD: Final = Recognizer(
     ("4111 1111 1111 1111", "5555-5555-5555-4444", "378282246310005"),
     (
         Shape(
-            r"[0-689]\d{11,18}|[0-689]\d{3}[ -]\d(?:[ -]?\d){7,14}",
-            presence=r"\d{4}(?:[ -]?\d){8}",
+            r"[0-689]\d{11,18}|[0-689]\d{3}[ -]\d(?:[ -]?\d){7,14}"
+            r"|[0-689]\d{3}(?:" + _WIDE_GAP + r"\d{4}){3}",
+            presence=r"\d{4}(?:(?:[ -]|" + _WIDE_GAP + r")?\d){8}",
             judge=_card,
             inner=True,
             apart=True,

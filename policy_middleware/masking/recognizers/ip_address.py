@@ -8,16 +8,20 @@ from typing import Final
 from policy_middleware.masking.recognizers.recognizer import Recognizer, Shape
 
 _WORD: Final = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+_PADDED: Final = 15
+"""Characters of an address whose octets all have three digits."""
 _LONG_ENOUGH: Final = 9
 """Characters without a digit; what is shorter is rather `A::Bad` of some programming language."""
 
 
 def _version_4(value: bytes) -> tuple[int, int] | None:
-    """Accept four octets; more parts are a version or an object identifier."""
-    parts = value.partition(b"/")[0].split(b".")
-    if len(parts) != 4 or any(int(part) > 255 or (len(part) > 1 and part[:1] == b"0") for part in parts):
+    """Accept four octets, padded with zeros all or none; more parts are a version or an object identifier."""
+    address = value.partition(b"/")[0]
+    parts = address.split(b".")
+    if len(parts) != 4 or any(int(part) > 255 for part in parts):
         return None
-    return 0, len(value)
+    are_padded = any(len(part) > 1 and part[:1] == b"0" for part in parts)
+    return None if are_padded and len(address) < _PADDED else (0, len(value))
 
 
 def _version_6(value: bytes) -> tuple[int, int] | None:
