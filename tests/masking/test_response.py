@@ -378,7 +378,6 @@ def test_headers_are_searched_too():
         r"john.smith\100example.com",
         r'"john.smith\@example.com"',
         r'{"m": "to\njohn.smith\u0040example.com"}',
-        r'{"m": "to\n4111111111111111"}',
         "</pay?card=4111+1111+1111+1111>",
         'attachment; filename="=?UTF-8?Q?john.smith=40example.com?="',
         'attachment; filename="=?utf-8?b?am9obi5zbWl0aEBleGFtcGxlLmNvbQ==?="',
@@ -390,6 +389,12 @@ def test_a_header_that_spells_a_value_with_escapes_is_left_out(value):
     response = searched([("X-Any", value)], spec=TEXTS | cards)
     assert header(response, "x-any") == []
     assert response.count == 1
+
+
+def test_a_value_right_behind_an_escape_is_masked_in_its_header():
+    cards = MaskSpec(entities=(EntityMask("CREDIT_CARD", Operation(MaskOperator.REPLACE)),))
+    response = searched([("X-Any", r'{"m": "to\n4111111111111111"}')], spec=TEXTS | cards)
+    assert header(response, "x-any") == [r'{"m": "to\n<CREDIT_CARD>"}']
 
 
 @pytest.mark.parametrize(
