@@ -20,6 +20,7 @@ from policy_middleware.masking.keeping import Keeping
 from policy_middleware.masking.media_type import Kind, media_type
 from policy_middleware.masking.operators import Operators
 from policy_middleware.masking.operators.constants import FIELD
+from policy_middleware.masking.searched import searched
 from policy_middleware.masking.selection import Place, Selector
 from policy_middleware.masking.streams import StreamMask, stream_mask
 from policy_middleware.masking.text_rules import text_masker
@@ -108,7 +109,10 @@ class Masker:
         self._headers = {
             mask.name: None
             if mask.operation is None
-            else (mask.operation.operator, operators.of(frozenset({mask.operation})))
+            else (
+                mask.operation.operator,
+                searched(operators.of(frozenset({mask.operation})), [mask.operation], [mask.name], operators),
+            )
             for mask in spec.headers
         }
 

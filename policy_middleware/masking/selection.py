@@ -8,10 +8,11 @@ that nothing below can be masked, so a reader may skip it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from policy_middleware.masking.operators import Operators, Treatment
+from policy_middleware.masking.searched import searched
 from policy_middleware.model.errors import MaskError
 from policy_middleware.model.field_paths import FieldStep, Wildcard, parse_field_path
 from policy_middleware.model.policy import FieldMask, MaskOperator, Operation
@@ -124,7 +125,7 @@ class Selector:
             self._paths.append(steps)
             self._asked.append(operation)
         self._places: dict[tuple[frozenset[_Position], frozenset[int]], Place] = {}
-        self._treatments: dict[frozenset[Operation], Treatment] = {}
+        self._treatments: dict[frozenset[int], Treatment] = {}
 
     def root(self) -> Place | None:
         """Return the place of the whole document, or None when there is no path at all."""
@@ -136,15 +137,23 @@ class Selector:
     def paths(self) -> Sequence[tuple[str, tuple[FieldStep, ...], Treatment]]:
         """What was compiled: each path as it is spelled, its steps, and what it asks for."""
         return [
-            (spelled, steps, self._treatment(frozenset({asked})))
-            for spelled, steps, asked in zip(self._spelled, self._paths, self._asked, strict=True)
+            (spelled, steps, self._treatment(frozenset({number})))
+            for number, (spelled, steps) in enumerate(zip(self._spelled, self._paths, strict=True))
         ]
 
-    def _treatment(self, asked: frozenset[Operation]) -> Treatment:
-        treatment = self._treatments.get(asked)
+    def _treatment(self, numbers: frozenset[int]) -> Treatment:
+        treatment = self._treatments.get(numbers)
         if treatment is None:
-            treatment = self._treatments[asked] = Treatment.of(asked, self._operators)
+            treatment = self._treatments[numbers] = self._made(numbers)
         return treatment
+
+    def _made(self, numbers: frozenset[int]) -> Treatment:
+        asked = frozenset(map(self._asked.__getitem__, numbers))
+        treatment = Treatment.of(asked, self._operators)
+        if not treatment.reveals or not any(operation.beside for operation in asked):
+            return treatment
+        names = [name for number in numbers if isinstance(name := self._paths[number][-1], str)]
+        return replace(treatment, operator=searched(treatment.operator, asked, names, self._operators))
 
     def branches(
         self, positions: frozenset[_Position], asked: frozenset[int], kind: type[str | int]
@@ -183,7 +192,7 @@ class Selector:
         key = (reached, asked)
         place = self._places.get(key)
         if place is None:
-            treatment = self._treatment(frozenset(map(self._asked.__getitem__, asked))) if asked else None
+            treatment = self._treatment(asked) if asked else None
             place = self._places[key] = Place(self, reached, asked, treatment)
         return place
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +40,17 @@ KEYED_OPERATORS: Final = frozenset(
     {MaskOperator.DATE_SHIFT, MaskOperator.ENCRYPT, MaskOperator.TOKENIZE, MaskOperator.HASH}
 )
 """Operators that need the tenant's mask key."""
+REVEALING_OPERATORS: Final = frozenset(
+    {
+        MaskOperator.KEEP,
+        MaskOperator.CUSTOM,
+        MaskOperator.DATE_SHIFT,
+        MaskOperator.GENERALIZE,
+        MaskOperator.EMAIL_MASK,
+        MaskOperator.PARTIAL,
+    }
+)
+"""Operators that leave something of a value to read; two of them may each show what the other hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,8 @@ class Operation:
     `show_first` and `show_last` count the characters that `partial` leaves readable at either end. `text` is
     what `replace` writes (None: the name of what was found). `to` is what dates become under `generalize`,
     `bucket` the width of the ranges numbers fall into. `days` bounds the shift of `date_shift`. `function` is
-    the name of a `custom` operator. `as_text` lets an operator that makes text of numbers do so.
+    the name of a `custom` operator. `as_text` lets an operator that makes text of numbers do so. `beside` are
+    entities of other masks that a value which still shows something must not hold; see `MaskSpec.__or__`.
     """
 
     operator: MaskOperator
@@ -61,6 +73,7 @@ class Operation:
     days: int = 0
     function: str | None = None
     as_text: bool = False
+    beside: tuple[EntityMask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +137,9 @@ class MaskSpec:
     def __or__(self, other: MaskSpec) -> MaskSpec:
         """Return the mask of both.
 
-        A `keep`, which takes a place out of the search for entities, never does so for the entities of
-        another mask: it stays only where the other mask keeps the place too, or searches for nothing.
+        A field takes its place out of the search for entities, but not for those of another mask, unless that
+        one says the same of the place: a `keep` goes, and an operator that leaves something of a value to
+        read is told what must not be in it.
         """
         return MaskSpec(
             tuple(dict.fromkeys((*self._fields_beside(other), *other._fields_beside(self)))),
@@ -135,14 +149,26 @@ class MaskSpec:
 
     def _fields_beside(self, other: MaskSpec) -> Iterator[FieldMask]:
         for mask in self.fields:
-            if mask.operator is not MaskOperator.KEEP or not other.entities or mask in other.fields:
+            if mask in other.fields:
                 yield mask
+            elif (operation := _beside(mask.operation, other.entities)) is not None:
+                yield mask if operation is mask.operation else FieldMask(mask.path, operation)
 
     def _headers_beside(self, other: MaskSpec) -> Iterator[HeaderMask]:
         for header in self.headers:
-            keeps = header.operation is not None and header.operation.operator is MaskOperator.KEEP
-            if not keeps or not other.entities or header in other.headers:
+            if header.operation is None or header in other.headers:
                 yield header
+            elif (operation := _beside(header.operation, other.entities)) is not None:
+                yield header if operation is header.operation else HeaderMask(header.name, operation)
+
+
+def _beside(operation: Operation, entities: tuple[EntityMask, ...]) -> Operation | None:
+    """Return what an operation becomes beside the entities of another mask; None: it does not hold."""
+    if not entities or operation.operator not in REVEALING_OPERATORS:
+        return operation
+    if operation.operator is MaskOperator.KEEP:
+        return None
+    return replace(operation, beside=tuple(dict.fromkeys(operation.beside + entities)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,23 +15,16 @@ from policy_middleware.masking.operators.partial import EmailMask, Partial
 from policy_middleware.masking.operators.pseudonyms import Hash, Tokenize
 from policy_middleware.masking.operators.replacing import Keep, Redact, Replace
 from policy_middleware.model.errors import MaskError
-from policy_middleware.model.policy import KEYED_OPERATORS, MaskOperator, Operation
+from policy_middleware.model.policy import (
+    KEYED_OPERATORS,
+    REVEALING_OPERATORS,
+    MaskOperator,
+    Operation,
+)
 
 STRICTNESS: Final[Mapping[MaskOperator, int]] = MappingProxyType(
     {operator: rank for rank, operator in enumerate(MaskOperator)}
 )
-REVEALING: Final = frozenset(
-    {
-        MaskOperator.KEEP,
-        MaskOperator.CUSTOM,
-        MaskOperator.DATE_SHIFT,
-        MaskOperator.GENERALIZE,
-        MaskOperator.EMAIL_MASK,
-        MaskOperator.PARTIAL,
-    }
-)
-"""Operators that leave something of a value to read; two of them may each show what the other hides."""
-
 _REDACT: Final = Operation(MaskOperator.REDACT)
 
 _MAKERS: Final[Mapping[MaskOperator, Callable[[Operation, int, bytes], MaskingOperator]]] = MappingProxyType(
@@ -64,7 +57,7 @@ def strictest(operations: frozenset[Operation]) -> Operation:
     winner = max(asked, key=lambda operation: STRICTNESS[operation.operator])
     if STRICTNESS[winner.operator] >= STRICTNESS[MaskOperator.REDACT]:
         return winner
-    if winner.operator in REVEALING:
+    if winner.operator in REVEALING_OPERATORS:
         return _REDACT
     alike = sum(operation.operator is winner.operator for operation in asked)
     return winner if alike == 1 else _REDACT
