@@ -35,7 +35,9 @@ def mask_csv(text: str, rules: BodyRules, *, tabs: bool, parameters: Mapping[str
     is_searched = rules.detects(text.replace('""', '"'))
     if not is_searched and not rules.has_fields:
         return text
-    start, delimiter = (int(text.startswith(_BYTE_ORDER_MARK)), "\t") if tabs else _told(text)
+    start, delimiter = _told(text)
+    if tabs:
+        delimiter = delimiter or "\t"
     while text[start : start + 1] in ("\r", "\n"):
         start += 1
     table = _Table(text[start:], delimiter)

@@ -122,6 +122,12 @@ def test_a_column_is_found_however_the_table_is_written(body):
     assert "[REDACTED]" in out
 
 
+@pytest.mark.parametrize("body", ["id\tssn\n1\t078-05-1120\n", "sep=\t\nid\tssn\n1\t078-05-1120\n"])
+def test_a_column_of_tab_separated_values_is_found(body):
+    out = FIELDS_ONLY.mask(body.encode(), "text/tab-separated-values").body.decode()
+    assert out == body.replace("078-05-1120", "[REDACTED]")
+
+
 @pytest.mark.parametrize(
     "body",
     [
