@@ -15,6 +15,8 @@ _EXPONENT: Final = re.compile(
     r"(?<![^ \t\n\r:,\[])-?[0-9]++(?:\.[0-9]++)?+[eE][+-]?+[0-9]++(?![^ \t\n\r,\]}])"
 )
 """One that is hardly a part of some string."""
+_KINDS: Final = bytes.maketrans(b"0123456789eE+-", b"0000000000ee++")
+"""Makes all numbers with an exponent alike; the table takes a tenth of an expression's time."""
 _TOKEN: Final = re.compile(
     r'("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*+(:[ \t\n\r]*+)?+'
     r"|(-?[0-9]++(?:\.[0-9]++)?+)([eE][+-]?+[0-9]++)?+"
@@ -36,7 +38,8 @@ class Spelled:
 
 def has_exponents(source: str) -> bool:
     """Return whether a JSON text may have numbers with an exponent."""
-    return _EXPONENT.search(source) is not None
+    kinds = source.encode("utf-8", "surrogatepass").translate(_KINDS)
+    return (b"0e0" in kinds or b"0e+0" in kinds) and _EXPONENT.search(source) is not None
 
 
 def spelled_out(source: str) -> Sequence[Spelled]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
 
 from policy_middleware.masking.found import Found, regions
 from policy_middleware.masking.json_body import check_strict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*+")
 """What is spelt in a JSON string as it is."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_REPEATED: Final = re.compile("%(?:25)++")
+"""A percent sign that was encoded itself, however often."""
 _NUMBER: Final = "0"
 """What is written in place of a number in which something was found."""
 
@@ -31,13 +34,21 @@ def mask_texts(text: str, texts: TextMasker) -> tuple[str, Counter[str]]:
     be JSON itself, so what its escapes hide is masked as well.
     """
     masked, findings = _searched(text, texts, is_deep=False)
-    if escapes_deeper(masked):
+    if escapes_deeper(masked) and _may_hide(masked, texts):
         masked, more = _searched(masked, texts, is_deep=True)
         findings.update(more)
     if has_exponents(masked):
         masked, more = _exponents_searched(masked, texts)
         findings.update(more)
     return masked, findings
+
+
+def _may_hide(text: str, texts: TextMasker) -> bool:
+    """Return whether escapes of addresses may hide a value: most are blanks and slashes in ordinary links."""
+    if "\\" in text or not text.isascii():
+        return True
+    shown = unquote_to_bytes(_REPEATED.sub("%", text))
+    return bool(texts.scanner.present(shown))
 
 
 def has_other_readings(text: str) -> bool:

@@ -39,13 +39,12 @@ _SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 class JsonView:
     """The view of one JSON text, and where its offsets lie in the source."""
 
-    __slots__ = ("_escape", "_escapes", "_growth", "apart", "is_deep", "source", "view")
+    __slots__ = ("_escapes", "_growth", "apart", "is_deep", "source", "view")
 
     def __init__(self, source: str, alphabet: Alphabet, *, is_deep: bool = False) -> None:
         """Take valid JSON; `is_deep`: its strings are seen as JSON or addresses, without their escapes."""
         self.source = source
         self.is_deep = is_deep
-        self._escape = _ESCAPE_OR_DEEPER if is_deep else _ESCAPE
         self._escapes: Sequence[int] = ()
         """Where the characters stand, in the text without escapes, that were written as escapes."""
         self._growth: Sequence[int] = ()
@@ -74,7 +73,7 @@ class JsonView:
         """Return what `source[start:end]`, which lies within a string, stands for."""
         text = self.source[start:end]
         if self.is_deep:
-            return _ESCAPE_OR_DEEPER.sub(_character, text)
+            return _ESCAPE_OR_DEEPER.sub(_character_deeper, text)
         if "\\" not in text:
             return text
         decoded: str = json.loads(f'"{text}"')
@@ -92,9 +91,10 @@ class JsonView:
         escapes: list[int] = []
         growth = [0]
         done = length = 0
-        for escape in self._escape.finditer(self.source):
+        written, character = (_ESCAPE_OR_DEEPER, _character_deeper) if self.is_deep else (_ESCAPE, _character)
+        for escape in written.finditer(self.source):
             start, end = escape.span()
-            pieces += (apart[done:start], _character(escape))
+            pieces += (apart[done:start], character(escape))
             length += start - done
             escapes.append(length)
             length += 1
@@ -121,13 +121,22 @@ def _texts_apart(source: str) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    high, low, single, short = escape.groups()[-4:]
-    if escape.re is _ESCAPE_OR_DEEPER and escape.lastindex is not None and escape.lastindex < 6:
-        octet, high, low, single, short = escape.groups()[:5]
-        if octet is not None:
-            return chr(int(octet, 16))
+    """Return what an escape of JSON stands for."""
+    high, low, single, short = escape.groups()
+    return _spelled(high, low, single, short)
+
+
+def _character_deeper(escape: re.Match[str]) -> str:
+    """Return what an escape stands for in a string that is JSON itself, or an address."""
+    octet, *deeper = escape.groups()[:5]
+    if octet is not None:
+        return chr(int(octet, 16))
+    return _spelled(*(deeper if any(deeper) else escape.groups()[5:]))
+
+
+def _spelled(high: str | None, low: str | None, single: str | None, short: str | None) -> str:
     if short is not None:
         return _SHORT_ESCAPES.get(short, short)
     if single is not None:
         return chr(int(single, 16)) if single != "0000" else UNSEEN
-    return chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)
+    return chr(0x10000 + (int(high or "", 16) - 0xD800) * 0x400 + int(low or "", 16) - 0xDC00)

@@ -77,7 +77,7 @@ class FileStore:
             try:
                 bodies[name] = (self.directory / file_name).read_bytes()
             except FileNotFoundError:
-                continue
+                self._listing()  # where the directory itself is gone, nobody has deleted a document
             except OSError as error:
                 unreadable[name] = f"the file {file_name} cannot be read: {error.strerror}"
         return StoreReading(bodies, MARKER in present, unreadable)
@@ -183,7 +183,9 @@ class FileStore:
 
     def _append(self, entry: StoredRevision) -> None:
         folder = self.directory / HISTORY / entry.name
-        folder.mkdir(parents=True, exist_ok=True)
+        # Not with `parents`: where the directory is gone, an empty one in its place would be an empty store.
+        folder.parent.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         entries = self._entries(entry.name)
         number = int(entries[-1].stem) + 1 if entries else 1
         _write_atomically(folder / f"{number:08d}{SUFFIX}", _encode(entry))

@@ -10,6 +10,7 @@ import pytest
 from policy_middleware.model.errors import StoreUnavailable
 from policy_middleware.stores import FileStore, Snapshots
 from policy_middleware.stores.files import document_name
+from policy_middleware.stores.protocol import StoredRevision
 from tests.stores.documents import BAD, allowing, answer, denying, revision_of
 from tests.waiting import eventually
 
@@ -137,6 +138,43 @@ def test_a_missing_directory_is_an_unavailable_store(tmp_path: Path) -> None:
     for call in (lambda: store.read(["acme"]), store.names, lambda: store.publish("acme", allowing())):
         with pytest.raises(StoreUnavailable, match="nowhere"):
             call()
+
+
+def test_a_directory_that_vanishes_while_it_is_read_has_lost_no_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "policies"
+    directory.mkdir()
+    (directory / "acme.json").write_bytes(allowing())
+    read_bytes = Path.read_bytes
+
+    def vanished(path: Path) -> bytes:
+        if directory.exists():
+            directory.rename(tmp_path / "away")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", vanished)
+    with pytest.raises(StoreUnavailable, match="policies"):
+        poll(directory).read(["acme"])
+
+
+def test_a_directory_that_vanishes_while_it_is_written_is_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "policies"
+    directory.mkdir()
+    store = poll(directory)
+    history = store.history
+
+    def vanished(name: str, limit: int | None = None) -> list[StoredRevision]:
+        found = history(name, limit)
+        directory.rename(tmp_path / "away")
+        return found
+
+    monkeypatch.setattr(store, "history", vanished)
+    with pytest.raises(StoreUnavailable, match="policies"):
+        store.record("acme", allowing())
+    assert not directory.exists()
 
 
 def test_a_directory_that_vanishes_is_bridged_and_found_again(
