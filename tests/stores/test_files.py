@@ -198,8 +198,9 @@ def test_one_file_that_cannot_be_read_does_not_take_the_others_with_it(
     for tenant in ("acme", "globex"):
         (tmp_path / f"{tenant}.json").write_bytes(allowing())
     snapshots = follow(tmp_path, new_snapshots, "acme", "globex")
-    (tmp_path / "acme.json").unlink()
-    (tmp_path / "acme.json").mkdir()  # also for root, who may read any file
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "link").replace(tmp_path / "acme.json")  # not even root reads a folder, and it is never gone
     (tmp_path / "globex.json").write_bytes(denying())
     eventually(lambda: answer(snapshots.current("globex")) == "deny")
     [status] = eventually(lambda: [held for held in snapshots.status() if held.rejected])
