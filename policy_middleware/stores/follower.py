@@ -49,7 +49,7 @@ class Follower:
         self._outage: str | None = None
         self._outage_at = -math.inf
         self._probing = False
-        self._set_up_checked = False
+        self._has_read = self._set_up_checked = False
         self._new_locks()
 
     def _new_locks(self) -> None:
@@ -157,7 +157,7 @@ class Follower:
             self._probing = False
             mine = self.holdings.claim(names)
         self._read(mine)
-        if mine and not self._set_up_checked:
+        if self._has_read and not self._set_up_checked:
             self._check_set_up()
         with self.lock:
             if any(name not in self.holdings.flights for name in self.holdings.doubtful):
@@ -168,12 +168,13 @@ class Follower:
         return self.paperwork.repetition_in()
 
     def _check_set_up(self) -> None:
-        self._set_up_checked = True
         try:
             for warning in self._store.warnings():
                 logger.warning("%s", warning)
         except StoreUnavailable as error:
-            logger.debug("the set-up of the store cannot be checked: %s", error)
+            logger.debug("the set-up of the store cannot be checked yet: %s", error)
+        else:
+            self._set_up_checked = True
 
     def _current(self, name: str, began: float) -> bool:
         """True when a document's copy was read since `began`, or no change of it can have gone unheard."""
@@ -208,6 +209,7 @@ class Follower:
                 for name, body in reading.bodies.items()
             }
             with self.lock:
+                self._has_read = True
                 self._end_outage()
                 self._take_over(reading, before, after, read_at)
             return after
