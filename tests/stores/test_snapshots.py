@@ -40,6 +40,30 @@ def follow(store: ScriptedStore, new_snapshots: NewSnapshots, *tenants: str, **s
     return snapshots
 
 
+def test_what_is_amiss_with_a_store_is_told_once_it_can_be_asked(
+    scripted: ScriptedStore,
+    new_snapshots: NewSnapshots,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[int] = []
+
+    def warnings() -> Iterator[str]:
+        asked.append(1)
+        if len(asked) == 1:
+            raise StoreUnavailable("it is busy")
+        yield "it may evict documents"
+
+    monkeypatch.setattr(scripted, "warnings", warnings)
+    follow(scripted, new_snapshots, "acme")  # synced before anything is held
+    eventually(lambda: asked)
+    scripted.ear.changed(["acme"])
+    eventually(lambda: "it may evict documents" in caplog.text)
+    scripted.ear.changed(["acme"])
+    eventually(lambda: scripted.readings_of("acme") >= 3)
+    assert caplog.text.count("it may evict documents") == 1
+
+
 def test_nothing_is_held_before_somebody_needs_it(store: Store, new_snapshots: NewSnapshots) -> None:
     assert new_snapshots(store).current("acme") is None
 
