@@ -23,6 +23,8 @@ _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPEATED: Final = re.compile("%(?:25)++")
 """A percent sign that was encoded itself, however often."""
+_LITERAL: Final = re.compile("%(?![2-7][0-9a-fA-F])")
+"""One that begins no character of ASCII."""
 _NUMBER: Final = "0"
 """What is written in place of a number in which something was found."""
 
@@ -47,7 +49,7 @@ def _may_hide(text: str, texts: TextMasker) -> bool:
     """Return whether escapes of addresses may hide a value: most are blanks and slashes in ordinary links."""
     if "\\" in text or not text.isascii():
         return True
-    shown = unquote_to_bytes(_REPEATED.sub("%", text))
+    shown = unquote_to_bytes(_LITERAL.sub("%25", _REPEATED.sub("%", text)))
     return bool(texts.scanner.present(shown))
 
 
